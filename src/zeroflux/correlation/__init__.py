@@ -1,0 +1,1 @@
+"""Semi-empirical correlation of energy components: local energies without a partition."""

@@ -1,0 +1,52 @@
+"""Errors and warnings that zeroflux raises on purpose.
+
+Each message has three parts: what was found (with numbers), what was expected, what to do.
+"""
+
+
+class ZerofluxError(Exception):
+    """Base of all errors that are the input's fault, not the program's."""
+
+
+class ConfigError(ZerofluxError):
+    """A configuration that cannot be run."""
+
+
+class StructureError(ZerofluxError):
+    """Atoms or a cell that make no physical sense for the task."""
+
+
+class FileFormatError(ZerofluxError):
+    """A file that cannot be read; the message starts with ``path:line``."""
+
+
+class LabelError(ZerofluxError):
+    """A configuration that could not be labelled."""
+
+
+class PartitionError(ZerofluxError):
+    """A density that could not be divided into atomic basins."""
+
+
+class ArtifactError(ZerofluxError):
+    """A stage's artifact that is missing, damaged or from another schema."""
+
+
+class ModelError(ZerofluxError):
+    """A model or checkpoint that cannot be used for what was asked."""
+
+
+class MissingExtraError(ZerofluxError):
+    """An optional dependency that is needed and not installed."""
+
+
+class RepairWarning(UserWarning):
+    """Something in the input was repaired; the message gives the size of the change."""
+
+
+def missing_extra(package: str, extra: str) -> MissingExtraError:
+    """Error that names the command which installs an optional dependency."""
+    return MissingExtraError(
+        f"Package '{package}' is not installed, but this command needs it. "
+        f"Install it with: pip install 'zeroflux[{extra}]'"
+    )

@@ -1,0 +1,1 @@
+"""How well local energies agree, and whether that matters."""

@@ -1,0 +1,1 @@
+"""Energy densities from density functional theory, and per-atom labels."""

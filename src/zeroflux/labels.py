@@ -1,0 +1,91 @@
+"""What density functional theory says of one configuration: the label."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from zeroflux.frames import Frame
+
+TERMS = ("kinetic", "xc", "electrostatic", "pseudo_local", "pseudo_nonlocal", "dispersion")
+"""Names of the terms of the total energy, in the order of docs/theory.md."""
+
+
+@dataclass(frozen=True, eq=False)
+class BasinTerms:
+    """Per-atom terms of the direct decomposition (hartree unless said)."""
+
+    kinetic: Float[np.ndarray, " n_atoms"]
+    """∫ τ over the basin of the density."""
+    xc: Float[np.ndarray, " n_atoms"]
+    """∫ ρ ε_xc over the basin."""
+    electrostatic: Float[np.ndarray, " n_atoms"]
+    """∫ ½ q V over the basin, less the self-energy of the ion's Gaussian charge."""
+    pseudo_local: Float[np.ndarray, " n_atoms"]
+    """∫ ρ v_sr over the basin: short-range local pseudopotential of all ions."""
+    pseudo_nonlocal: Float[np.ndarray, " n_atoms"]
+    """Non-local pseudopotential energy, atomic by construction."""
+    dispersion: Float[np.ndarray, " n_atoms"]
+    """Half of each dispersion pair term."""
+    population: Float[np.ndarray, " n_atoms"]
+    """Valence electrons in the basin."""
+    charge: Float[np.ndarray, " n_atoms"]
+    """Net charge of the basin (e)."""
+    volume: Float[np.ndarray, " n_atoms"]
+    """Volume of the basin (bohr³)."""
+    laplacian: Float[np.ndarray, " n_atoms"]
+    """∫ ∇²ρ over the basin (bohr⁻²): zero for an exact basin, so an error bar."""
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms."""
+        return len(self.kinetic)
+
+    @property
+    def energy_unclosed(self) -> Float[np.ndarray, " n_atoms"]:
+        """Sum of the terms per atom, before the closure residual is spread (hartree)."""
+        return sum((getattr(self, term) for term in TERMS), np.zeros(self.n_atoms))
+
+
+@dataclass(frozen=True, eq=False)
+class Label:
+    """One labelled configuration.
+
+    ``basin_energy`` sums to ``total_energy``: the closure residual, total energy less the sum of
+    the integrated terms, is recorded in ``closure`` and spread evenly over the atoms.
+    """
+
+    frame: Frame
+    total_energy: float
+    """Energy of the cell, dispersion included (hartree)."""
+    terms: BasinTerms
+    is_converged: bool = True
+    """Whether the self-consistent field converged; if not, the label is not used."""
+    info: dict[str, str | int | float | bool] = field(default_factory=dict)
+    """Provenance, flat and ready for a file header: system, state point, settings, versions,
+    times. Keys end in their unit."""
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms."""
+        return self.frame.n_atoms
+
+    @property
+    def closure(self) -> float:
+        """Total energy less the sum of the integrated terms (hartree)."""
+        return self.total_energy - float(self.terms.energy_unclosed.sum())
+
+    @property
+    def basin_energy(self) -> Float[np.ndarray, " n_atoms"]:
+        """QTAIM energies of the atoms (hartree); they sum to `total_energy`."""
+        return self.terms.energy_unclosed + self.closure / self.n_atoms
+
+
+TermName = Literal[
+    "kinetic", "xc", "electrostatic", "pseudo_local", "pseudo_nonlocal", "dispersion"
+]
+BASIN_FIELDS = tuple(f.name for f in fields(BasinTerms))
+"""All per-atom quantities of a label, as they are named in files after ``basin_``."""

@@ -1,0 +1,1 @@
+"""Atomic basins of a density on a periodic grid."""

@@ -1,0 +1,1 @@
+"""Neural potentials whose energy is a sum over atoms (JAX)."""

@@ -1,0 +1,1 @@
+"""Liquid configurations from pair potentials."""

@@ -1,0 +1,1 @@
+"""Fitting potentials to total energies."""

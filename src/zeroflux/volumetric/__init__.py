@@ -1,0 +1,1 @@
+"""Files that hold fields on a grid."""
