@@ -25,7 +25,7 @@ class UniformGrid:
     """Lattice vectors of the whole cell as rows (bohr); either handedness."""
     shape: tuple[int, int, int]
     """Number of points along each lattice vector."""
-    origin: Float[np.ndarray, "3"] = field(default_factory=lambda: np.zeros(3))
+    origin: Float[np.ndarray, " 3"] = field(default_factory=lambda: np.zeros(3))
     """Position of point (0, 0, 0) (bohr)."""
 
     def __post_init__(self) -> None:
@@ -55,7 +55,7 @@ class UniformGrid:
         return self.cell / np.array(self.shape)[:, None]
 
     @property
-    def spacing(self) -> Float[np.ndarray, "3"]:
+    def spacing(self) -> Float[np.ndarray, " 3"]:
         """Lengths of the three steps (bohr)."""
         return np.linalg.norm(self.voxel_vectors, axis=1)
 
