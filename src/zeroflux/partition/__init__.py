@@ -1,1 +1,10 @@
 """Atomic basins of a density on a periodic grid."""
+
+from zeroflux.partition.attractors import Attractors as Attractors
+from zeroflux.partition.basins import basins as basins
+from zeroflux.partition.basins import partition_field as partition_field
+from zeroflux.partition.record import Method as Method
+from zeroflux.partition.record import Partition as Partition
+from zeroflux.partition.record import fourier_laplacian as fourier_laplacian
+from zeroflux.partition.voronoi import VoronoiStencil as VoronoiStencil
+from zeroflux.partition.voronoi import voronoi_stencil as voronoi_stencil

@@ -1,0 +1,151 @@
+"""Maxima of a field on a grid and the nuclei they belong to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from ase.data import covalent_radii
+from ase.geometry import minkowski_reduce
+from jaxtyping import Bool, Float, Int
+from scipy.spatial import KDTree
+
+from zeroflux.frames import Frame
+from zeroflux.grids import UniformGrid
+from zeroflux.units import ANGSTROM
+
+TIE_TOLERANCE = 1e-6  # bohr; distances to two nuclei closer than this count as equal
+
+
+@dataclass(frozen=True, eq=False)
+class Attractors:
+    """Grid points without a higher neighbour, and the nuclei that they were given to."""
+
+    voxels: Int[np.ndarray, " n_attractors"]
+    """Flat index of the grid point."""
+    positions: Float[np.ndarray, "n_attractors 3"]
+    """Position of the grid point (bohr)."""
+    values: Float[np.ndarray, " n_attractors"]
+    """Value of the partitioned field."""
+    atoms: Int[np.ndarray, " n_attractors"]
+    """Nearest nucleus; the lowest index where several are equally near."""
+    distances: Float[np.ndarray, " n_attractors"]
+    """Distance to that nucleus (bohr)."""
+    is_nuclear: Bool[np.ndarray, " n_attractors"]
+    """Whether the distance is within the core radius of the nucleus or two grid steps."""
+    owner_starts: Int[np.ndarray, " n_attractors_plus_one"]
+    """Where each attractor's owners start in ``owners``."""
+    owners: Int[np.ndarray, " n_owners"]
+    """All nuclei at the smallest distance; equally near ones share the attractor."""
+
+    @property
+    def n_non_nuclear(self) -> int:
+        """Number of attractors outside every core."""
+        return int(np.count_nonzero(~self.is_nuclear))
+
+
+def assign_attractors(
+    voxels: Int[np.ndarray, " n_attractors"],
+    field: Float[np.ndarray, "n_a n_b n_c"],
+    grid: UniformGrid,
+    frame: Frame,
+    *,
+    core_radius: float | None,
+) -> Attractors:
+    """Give each maximum to the nearest nucleus, or to all of them when several are equally near.
+
+    Sharing ties keeps symmetric atoms equal, whatever the order in which they are listed.
+    """
+    index = np.stack(np.unravel_index(voxels, grid.shape), axis=-1)
+    positions = grid.origin + index @ grid.voxel_vectors
+    n_candidates = min(12, frame.n_atoms)
+    distances, atoms = nearest_nuclei(positions, frame, n_candidates=n_candidates)
+    is_owner = distances <= distances[:, :1] + TIE_TOLERANCE
+    nearest = np.where(is_owner, atoms, frame.n_atoms).min(axis=1)
+    if core_radius is None:
+        radius = covalent_radii[frame.atomic_numbers[nearest]] * ANGSTROM
+    else:
+        radius = np.full(len(voxels), float(core_radius))
+    two_steps = 2.0 * np.linalg.norm(grid.spacing)
+    return Attractors(
+        voxels=voxels,
+        positions=positions,
+        values=field.reshape(-1)[voxels],
+        atoms=nearest,
+        distances=distances[:, 0],
+        is_nuclear=distances[:, 0] <= np.maximum(radius, two_steps),
+        owner_starts=np.concatenate([[0], np.cumsum(is_owner.sum(axis=1))]),
+        owners=atoms[is_owner],
+    )
+
+
+def nearest_nuclei(
+    points: Float[np.ndarray, "n_points 3"], frame: Frame, *, n_candidates: int
+) -> tuple[Float[np.ndarray, "n_points n_candidates"], Int[np.ndarray, "n_points n_candidates"]]:
+    """Distances (bohr) to the nearest nuclei, periodic images included, and their indices.
+
+    Every nucleus appears once, with its nearest image. Images are taken in the Minkowski-reduced
+    cell, where the nearest one is among the 27 around a wrapped point.
+    """
+    reduced, _ = minkowski_reduce(frame.cell, pbc=True)
+    inverse = np.linalg.inv(reduced)
+    wrapped = (frame.positions @ inverse) % 1.0
+    shifts = np.array(list(product((-1, 0, 1), repeat=3)))
+    images = (wrapped[None] + shifts[:, None]).reshape(-1, 3) @ reduced
+    tree = KDTree(images)
+    inside = ((points @ inverse) % 1.0) @ reduced
+    n_atoms = frame.n_atoms
+    n_asked = min(len(images), 4 * n_candidates + 8)
+    while True:
+        found, image = tree.query(inside, k=n_asked)
+        found, atom = found.reshape(len(points), -1), image.reshape(len(points), -1) % n_atoms
+        distances = np.full((len(points), n_candidates), np.inf)
+        atoms = np.full((len(points), n_candidates), -1)
+        filled = np.zeros(len(points), dtype=np.int64)
+        for column in range(n_asked):
+            new = ~(atoms == atom[:, column, None]).any(axis=1) & (filled < n_candidates)
+            distances[new, filled[new]] = found[new, column]
+            atoms[new, filled[new]] = atom[new, column]
+            filled[new] += 1
+        if (filled == n_candidates).all() or n_asked == len(images):
+            return distances, atoms
+        n_asked = min(len(images), 2 * n_asked)
+
+
+def terrace_plateaus(
+    field: Float[np.ndarray, "n_a n_b n_c"],
+    tops: Int[np.ndarray, " n_tops"],
+    offsets: Int[np.ndarray, "n_neighbours 3"],
+) -> Float[np.ndarray, "n_a n_b n_c"] | None:
+    """Lower the inner points of plateaus that have a way up, so that flow leaves them by it.
+
+    A point without a higher neighbour is not a maximum if a path of equal values leads to a point
+    that has one. Such points are lowered by the smallest representable amount per step of the
+    shortest such path, which treats symmetric plateaus symmetrically. None if there are none.
+    """
+    shape = field.shape
+    values = field.reshape(-1)
+    index = np.stack(np.unravel_index(tops, shape), axis=-1)
+    near = np.stack(
+        [np.ravel_multi_index(((index + o) % shape).T, shape) for o in offsets], axis=-1
+    )
+    is_equal = (values[near] == values[tops][:, None]) & (near != tops[:, None])
+    place = np.searchsorted(tops, near)
+    is_top = tops[np.minimum(place, len(tops) - 1)] == near
+    level = np.where((is_equal & ~is_top).any(axis=1), 1, 0)
+    if not level.any():
+        return None
+    current = 1
+    while True:
+        reached = (is_equal & is_top & (level[np.minimum(place, len(tops) - 1)] == current)).any(1)
+        new = reached & (level == 0)
+        if not new.any():
+            break
+        current += 1
+        level[new] = current
+    lowered = field.copy().reshape(-1)
+    scale = np.abs(values).max()
+    step = np.maximum(np.spacing(np.abs(values[tops])), 1e-40 * scale)
+    lowered[tops] -= level * step
+    return lowered.reshape(shape)
