@@ -1,1 +1,1 @@
-"""Neural potentials whose energy is a sum over atoms (JAX)."""
+"""Machine-learned potentials in JAX: descriptors, architectures, per-atom energies."""

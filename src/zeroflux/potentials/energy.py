@@ -1,0 +1,215 @@
+"""Trained potentials: a model with its constants, and per-atom energies of frames."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float, Int
+
+from zeroflux.errors import ModelError
+from zeroflux.frames import Frame
+from zeroflux.potentials import layers
+from zeroflux.potentials.neighbors import Neighborhood, species_index, stacked_neighborhoods
+
+INPUT_VERSION = 1  # raise it when a descriptor changes: caches then expire
+CHUNK_PAIRS = 500_000  # neighbour places per batch, which bounds memory
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    r"""A trained potential, :math:`\varepsilon_i = o_{s_i} + \sigma\,f_i`, in hartree.
+
+    f is the architecture's output, o the offsets of the elements and σ the scale. The total
+    energy *is* the sum of the local energies.
+    """
+
+    architecture: Any
+    species: tuple[int, ...]
+    """Atomic numbers, ascending."""
+    params: Any
+    """Trained parameters."""
+    statistics: dict[str, Any]
+    """Constants of the standardisation."""
+    offsets: Float[np.ndarray, " n_species"]
+    """Energy of each element that is not the network's (hartree)."""
+    scale: float
+    """Energy of one unit of the architecture's output (hartree)."""
+    metadata: dict[str, Any] = field(default_factory=dict)
+    """Training manifest: settings, data, learning curve summary, conventions."""
+
+    @property
+    def n_parameters(self) -> int:
+        """Number of trainable numbers."""
+        return layers.n_parameters(self.params)
+
+    def local_energies(
+        self, frames: Sequence[Frame], *, cache_dir: Path | None = None
+    ) -> list[Float[np.ndarray, " n_atoms"]]:
+        """Per-atom energies (hartree) of each frame; they sum to the total energy."""
+        return predictions([self], frames, cache_dir=cache_dir)[0]
+
+    def total_energies(
+        self, frames: Sequence[Frame], *, cache_dir: Path | None = None
+    ) -> Float[np.ndarray, " n_frames"]:
+        """Total energy (hartree) of each frame."""
+        return np.array([e.sum() for e in self.local_energies(frames, cache_dir=cache_dir)])
+
+
+def predictions(
+    models: Sequence[Model], frames: Sequence[Frame], *, cache_dir: Path | None = None
+) -> list[list[Float[np.ndarray, " n_atoms"]]]:
+    """Per-atom energies of many models on the same frames; inputs are computed once.
+
+    Parameters
+    ----------
+    models
+        Trained potentials of any architectures.
+    frames
+        Configurations that hold only elements the models know.
+    cache_dir
+        Folder that keeps the inputs between calls.
+
+    Returns
+    -------
+    list
+        For each model and each frame, the per-atom energies (hartree).
+    """
+    shared: dict[Any, Any] = {}
+    results = []
+    for model in models:
+        key = (model.architecture.input_key, model.species)
+        if key not in shared:
+            shared[key] = prepared_inputs(
+                model.architecture, frames, model.species, cache_dir=cache_dir
+            )
+        raw = _outputs(model.architecture, model.params, model.statistics, shared[key])
+        each = []
+        for row, frame in zip(raw, frames, strict=True):
+            offsets = model.offsets[species_index(frame, model.species)]
+            each.append(offsets + model.scale * row[: frame.n_atoms])
+        results.append(each)
+    return results
+
+
+def _outputs(architecture: Any, params: Any, statistics: Any, inputs: Any) -> np.ndarray:
+    """Architecture's output of each atom, chunk by chunk so that memory stays bounded."""
+    leaves = jax.tree.leaves(inputs)
+    n_frames = len(leaves[0])
+    chunk = min(n_frames, max(1, CHUNK_PAIRS // max(leaf[0].size for leaf in leaves)))
+    with jax.enable_x64(True):
+        # the arithmetic follows the parameters: double where they are double
+        dtype = jnp.result_type(*jax.tree.leaves(params))
+        inputs = jax.tree.map(lambda leaf: _cast(leaf, dtype), inputs)
+        parts = []
+        for start in range(0, n_frames, chunk):
+            piece = jax.tree.map(lambda leaf: leaf[start : start + chunk], inputs)  # noqa: B023
+            n_real = len(jax.tree.leaves(piece)[0])
+            if n_real < chunk:  # same shape, same compilation
+                repeat = np.minimum(np.arange(chunk), n_real - 1)
+                piece = jax.tree.map(lambda leaf: leaf[repeat], piece)  # noqa: B023
+            out = _batch_outputs(architecture, params, _cast_tree(statistics, dtype), piece)
+            parts.append(np.asarray(out, dtype=np.float64)[:n_real])
+    return np.concatenate(parts)
+
+
+@partial(jax.jit, static_argnames="architecture")
+def _batch_outputs(architecture: Any, params: Any, statistics: Any, inputs: Any) -> Any:
+    def one(piece: Any) -> Any:
+        return architecture.local_energies(params, architecture.standardise(piece, statistics))
+
+    return jax.vmap(one)(inputs)
+
+
+def _cast(leaf: np.ndarray, dtype: Any) -> np.ndarray:
+    return leaf.astype(dtype) if np.issubdtype(leaf.dtype, np.floating) else leaf
+
+
+def _cast_tree(tree: Any, dtype: Any) -> Any:
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), tree)
+
+
+def prepared_inputs(
+    architecture: Any,
+    frames: Sequence[Frame],
+    species: Sequence[int],
+    *,
+    cache_dir: Path | None = None,
+) -> Any:
+    """What the architecture reads of each frame, stacked; computed once and cached by content.
+
+    The file name is a hash of the positions, cells, elements and everything the inputs depend
+    on, so a cache can be shared by runs and never goes stale.
+    """
+    frames = list(frames)
+    if not frames:
+        raise ModelError("There are no configurations; expected at least one.")
+    path = None
+    if cache_dir is not None:
+        path = Path(cache_dir) / f"inputs-{_content_hash(architecture, frames, species)}.npz"
+        if path.exists():
+            with np.load(path, allow_pickle=False) as stored:
+                leaves = [stored[f"leaf{k}"] for k in range(len(stored.files))]
+            return jax.tree.unflatten(_input_structure(architecture), leaves)
+    neighborhoods = stacked_neighborhoods(frames, species, architecture.cutoff)
+    chunk = min(len(frames), max(1, CHUNK_PAIRS // neighborhoods.neighbors[0].size))
+    parts = []
+    with jax.enable_x64(True):  # features in double, whatever is trained on them later
+        for start in range(0, len(frames), chunk):
+            index = np.minimum(np.arange(start, start + chunk), len(frames) - 1)
+            piece = jax.tree.map(lambda leaf: leaf[index], neighborhoods)  # noqa: B023
+            inputs = _batch_inputs(architecture, piece)
+            n_real = min(chunk, len(frames) - start)
+            parts.append(jax.tree.map(lambda leaf: np.asarray(leaf)[:n_real], inputs))  # noqa: B023
+    stacked = jax.tree.map(lambda *pieces: np.concatenate(pieces), *parts)
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{np.random.SeedSequence().entropy}.tmp.npz")
+        leaves = jax.tree.leaves(stacked)
+        np.savez(temporary, **{f"leaf{k}": leaf for k, leaf in enumerate(leaves)})
+        temporary.replace(path)
+        logger.info("inputs of %d configurations cached in %s", len(frames), path)
+    return stacked
+
+
+@partial(jax.jit, static_argnames="architecture")
+def _batch_inputs(architecture: Any, neighborhoods: Neighborhood) -> Any:
+    return jax.vmap(architecture.inputs)(neighborhoods)
+
+
+def _input_structure(architecture: Any) -> Any:
+    """Tree of the architecture's inputs, found without computing them."""
+    one = Neighborhood(
+        jax.ShapeDtypeStruct((1,), np.int32),
+        jax.ShapeDtypeStruct((1, 1), np.int32),
+        jax.ShapeDtypeStruct((1, 1, 3), np.float32),
+    )
+    return jax.tree.structure(jax.eval_shape(architecture.inputs, one))
+
+
+def _content_hash(architecture: Any, frames: Sequence[Frame], species: Sequence[int]) -> str:
+    digest = hashlib.sha256()
+    key = (INPUT_VERSION, type(architecture).__name__, architecture.input_key, tuple(species))
+    digest.update(repr(key).encode())
+    for frame in frames:
+        for array in (frame.atomic_numbers, frame.positions, frame.cell):
+            digest.update(np.ascontiguousarray(array).tobytes())
+            digest.update(str(array.shape).encode())
+    return digest.hexdigest()[:32]
+
+
+def composition(frames: Sequence[Frame], species: Sequence[int]) -> Int[np.ndarray, "n_frames _"]:
+    """Number of atoms of each element in each frame."""
+    return np.stack(
+        [np.bincount(species_index(f, species), minlength=len(species)) for f in frames]
+    )

@@ -1,0 +1,72 @@
+"""Dense layers as plain trees of arrays, and the learning-rate rule that goes with them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+Params = Any
+"""A tree (dictionaries and lists) of arrays."""
+
+REFERENCE_FAN_IN = 16
+
+
+def dense(
+    key: Array, fan_in: int, fan_out: int, *, n_species: int = 0, is_output: bool = False
+) -> dict[str, Array]:
+    """Parameters of a dense layer, normal with variance 1/fan_in (1/fan_in² at the output).
+
+    With the learning rates of `learning_rate_scales` this is the maximal-update
+    parametrisation: activations and their changes per step keep their size at any width.
+
+    References
+    ----------
+    Yang et al. (2022), arXiv 2203.03466, table 3.
+    """
+    stack = (n_species,) if n_species else ()
+    spread = 1.0 / fan_in if is_output else 1.0 / math.sqrt(fan_in)
+    weight = spread * jax.random.normal(key, (*stack, fan_in, fan_out), jnp.float32)
+    return {"weight": weight, "bias": jnp.zeros((*stack, fan_out), jnp.float32)}
+
+
+def apply_dense(layer: dict[str, Array], x: Array) -> Array:
+    """Affine map over the last axis."""
+    return x @ layer["weight"] + layer["bias"]
+
+
+def learning_rate_scales(params: Params) -> Params:
+    """Factor on the learning rate of each parameter: min(1, 16/fan_in) for weight matrices.
+
+    The one rule for all sizes and architectures. Under Adam each entry of a matrix moves by
+    about the learning rate, so the map's output moves by fan_in times that; the factor undoes it.
+    Biases and embeddings have no fan-in and keep the full rate.
+
+    References
+    ----------
+    Yang et al. (2022), arXiv 2203.03466, table 3 (Adam, hidden and output weights).
+    """
+
+    def factor(path: tuple, leaf: Array) -> float:
+        is_weight = getattr(path[-1], "key", None) == "weight"
+        return min(1.0, REFERENCE_FAN_IN / leaf.shape[-2]) if is_weight else 1.0
+
+    return jax.tree_util.tree_map_with_path(factor, params)
+
+
+def n_parameters(params: Params) -> int:
+    """Number of trainable numbers."""
+    return sum(int(leaf.size) for leaf in jax.tree.leaves(params))
+
+
+def width_for(n_parameters: int, count: Sequence[int]) -> int:
+    """Width w ≥ 1 whose quadratic count a + b w + c w² is closest to the wanted number."""
+    a, b, c = count
+    wanted = max(n_parameters - a, 0)
+    root = (-b + math.sqrt(b * b + 4 * c * wanted)) / (2 * c) if c else wanted / b
+    low = max(1, math.floor(root))
+    return min((low, low + 1), key=lambda w: abs(a + b * w + c * w * w - n_parameters))

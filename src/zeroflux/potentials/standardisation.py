@@ -1,0 +1,63 @@
+"""Features and energies brought to order one before a model sees them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array
+
+SMALLEST_SPREAD = 1e-2  # of a feature, in units of the element's median spread
+
+
+class FeatureInputs(NamedTuple):
+    """Atoms as rows of features; arrays may carry a leading axis over configurations."""
+
+    species: Any
+    """Index into the model's species, shape (n_atoms,); -1 for a padding atom."""
+    features: Any
+    """Shape (n_atoms, n_features)."""
+
+
+def feature_statistics(
+    inputs: FeatureInputs, n_species: int, *, share_spread: bool = False
+) -> dict[str, Array]:
+    """Mean and standard deviation of the features over atoms, per element of the atom.
+
+    A feature that hardly varies in the data, such as the innermost Gaussian, is not divided by
+    its tiny spread (which would blow it up outside the data) but by a hundredth of the median.
+    """
+    features = inputs.features.reshape(-1, inputs.features.shape[-1])
+    of_species = jax.nn.one_hot(inputs.species.reshape(-1), n_species, dtype=features.dtype)
+    n_atoms = jnp.maximum(of_species.sum(axis=0), 1.0)[:, None]
+    mean = of_species.T @ features / n_atoms
+    squared = jnp.square(features - of_species @ mean)
+    variance = of_species.T @ squared / n_atoms
+    if share_spread:
+        pooled = (variance * n_atoms).sum(axis=0) / n_atoms.sum()
+        variance = jnp.broadcast_to(pooled, variance.shape)
+    spread = jnp.sqrt(variance)
+    floor = SMALLEST_SPREAD * jnp.median(spread, axis=1, keepdims=True)
+    spread = jnp.maximum(spread, floor)
+    return {"mean": mean, "spread": jnp.where(spread > 0, spread, 1.0)}
+
+
+def standardised(inputs: FeatureInputs, statistics: dict[str, Any]) -> FeatureInputs:
+    """Features less mean over spread; zero in rows of padding atoms."""
+    mean, spread = statistics["mean"], statistics["spread"]
+    if mean.shape[0] == 1:
+        features = (inputs.features - mean[0]) / spread[0]
+    else:
+        features = (inputs.features - mean[inputs.species]) / spread[inputs.species]
+    is_atom = (inputs.species >= 0)[..., None]
+    return FeatureInputs(inputs.species, jnp.where(is_atom, features, 0.0))
+
+
+def select_species(each: Array, species: Array) -> Array:
+    """Column of each atom's own element from (n_atoms, n_species); zero for padding atoms."""
+    if each.shape[-1] == 1:
+        own = each[..., 0]
+    else:
+        own = jnp.take_along_axis(each, jnp.maximum(species, 0)[..., None], axis=-1)[..., 0]
+    return jnp.where(species >= 0, own, 0.0)
