@@ -1,0 +1,277 @@
+"""Fields as NumPy (.npy, .npz), HDF5 and Zarr arrays, with one frame or many.
+
+Names: ``cell_bohr`` or ``cell_angstrom`` (3, 3); optionally ``atomic_numbers`` (n_atoms,),
+``positions_bohr`` or ``positions_angstrom`` (n_atoms, 3) and ``origin_bohr`` (3,). Every other
+array of three dimensions is a field. In HDF5 and Zarr, all but the atomic numbers may have a
+leading dimension of frames. The attribute ``unit`` of an HDF5 or Zarr array is one of the keys of
+`zeroflux.volumetric.UNITS`; without it, atomic units are assumed. A ``.npy`` file holds one field
+and needs its cell from elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from zeroflux.errors import FileFormatError, StructureError, ZerofluxError, missing_extra
+from zeroflux.frames import Frame
+from zeroflux.grids import UniformGrid
+from zeroflux.units import ANGSTROM
+from zeroflux.volumetric.data import ATOMIC_UNIT_OF, UNITS, VolumetricData, check_finite
+from zeroflux.volumetric.writing import replacing
+
+SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".zarr")
+DENSITY_NAMES = ("density", "rho", "electron_density", "total", "value")
+_RESERVED = {
+    "cell_bohr", "cell_angstrom", "positions_bohr", "positions_angstrom", "origin_bohr",
+    "atomic_numbers", "effective_charges",
+}  # fmt: skip
+
+
+def read(
+    path: Path,
+    *,
+    only_first: bool = False,
+    n_threads: int = 1,
+    cell: Float[np.ndarray, "3 3"] | None = None,
+    name: str | None = None,
+    frame_index: int = 0,
+) -> VolumetricData:
+    """Read fields of one frame.
+
+    Parameters
+    ----------
+    path
+        The file, or the folder of a Zarr group.
+    only_first
+        Read one field only: ``density``, ``rho``, ``electron_density``, ``total``, ``value`` or
+        the only one that there is.
+    n_threads
+        Without effect: arrays are not parsed.
+    cell
+        Cell (bohr), needed if the file has none.
+    name
+        Read this field only.
+    frame_index
+        Which frame of a file with many.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is damaged, has no such field or frame, or lacks the cell.
+    MissingExtraError
+        If the package for HDF5 or Zarr is not installed.
+    """
+    del n_threads
+    with _opened(path) as arrays, _named_errors(path):
+        names = _chosen(path, arrays, only_first=only_first, name=name)
+        fields, units = {}, {}
+        for field_name in names:
+            array = arrays[field_name]
+            _check_frame(path, array, frame_index, dimensions=4)
+            part = array[frame_index] if array.ndim == 4 else array[...]
+            if np.iscomplexobj(part) or part.dtype.kind not in "fiub":
+                raise FileFormatError(
+                    f"{path}: field '{field_name}' has type {part.dtype}; expected real numbers. "
+                    "Write its real part or its modulus."
+                )
+            unit = str(getattr(array, "attrs", {}).get("unit", "unknown"))
+            if unit not in UNITS:
+                raise FileFormatError(
+                    f"{path}: field '{field_name}' has the unit '{unit}'; expected one of "
+                    f"{', '.join(UNITS)}. Correct the attribute 'unit'."
+                )
+            values = np.ascontiguousarray(part, dtype=np.float64)
+            check_finite(values, place=str(path), name=field_name)
+            fields[field_name] = values * UNITS[unit] if UNITS[unit] != 1.0 else values
+            units[field_name] = ATOMIC_UNIT_OF[unit]
+        small = {key: arrays[key] for key in _RESERVED & set(arrays)}
+        found_cell = _length(path, small, "cell", frame_index, dimensions=3)
+        if found_cell is None and cell is None:
+            raise FileFormatError(
+                f"{path}: found no cell; expected an array 'cell_angstrom' or 'cell_bohr' beside "
+                "the field. Write it to the file, or give the cell (--cell)."
+            )
+        positions = _length(path, small, "positions", frame_index, dimensions=3)
+        origin = _length(path, small, "origin", frame_index, dimensions=2)
+        atomic_numbers = small.get("atomic_numbers")
+        atomic_numbers = None if atomic_numbers is None else np.asarray(atomic_numbers, np.int64)
+        charges = small.get("effective_charges")
+    shapes = {values.shape for values in fields.values()}
+    if len(shapes) > 1:
+        raise FileFormatError(
+            f"{path}: fields have different shapes {sorted(shapes)}; expected one grid. Name the "
+            "field: FILE::NAME."
+        )
+    used_cell = found_cell if found_cell is not None else cell
+    assert used_cell is not None  # refused above
+    try:
+        shape = shapes.pop()
+        grid = UniformGrid(
+            cell=used_cell, shape=shape, origin=np.zeros(3) if origin is None else origin
+        )
+        frame = None
+        if positions is not None and atomic_numbers is not None:
+            if positions.shape != (len(atomic_numbers), 3):
+                raise ValueError(
+                    f"positions have shape {positions.shape} for {len(atomic_numbers)} atoms"
+                )
+            frame = Frame(atomic_numbers=atomic_numbers, positions=positions, cell=used_cell)
+    except (ValueError, TypeError, StructureError) as error:
+        raise FileFormatError(
+            f"{path}: {error}; expected arrays that describe one periodic cell. Correct the file."
+        ) from error
+    return VolumetricData(
+        grid=grid,
+        fields=fields,
+        frame=frame,
+        units=units,
+        source=path,
+        effective_charges=None if charges is None else np.asarray(charges, np.float64),
+    )
+
+
+def write(path: Path, data: VolumetricData) -> None:
+    """Write fields, cell and atoms; a ``.npy`` file takes the first field alone.
+
+    Raises
+    ------
+    MissingExtraError
+        If the package for HDF5 or Zarr is not installed.
+    """
+    arrays: dict[str, np.ndarray] = dict(data.fields)
+    arrays["cell_bohr"] = data.grid.cell
+    arrays["origin_bohr"] = data.grid.origin
+    if data.frame:
+        arrays["atomic_numbers"] = data.frame.atomic_numbers
+        arrays["positions_bohr"] = data.frame.positions
+    if data.effective_charges is not None:
+        arrays["effective_charges"] = data.effective_charges
+    with replacing(path) as temporary:
+        if path.suffix == ".npy":
+            np.save(temporary, data.first)
+        elif path.suffix == ".npz":
+            np.savez(temporary, allow_pickle=False, **arrays)
+        elif path.suffix == ".zarr":
+            group = _package("zarr").open_group(str(temporary), mode="w")
+            for name, values in arrays.items():
+                group[name] = values
+                group[name].attrs["unit"] = data.units.get(name, "unknown")
+        else:
+            with _package("h5py").File(temporary, "w") as file:
+                for name, values in arrays.items():
+                    file.create_dataset(name, data=values).attrs["unit"] = data.units.get(
+                        name, "unknown"
+                    )
+
+
+def count_frames(path: Path, *, name: str | None = None) -> int | None:
+    """Number of frames of a field of an HDF5 or Zarr file; None if it has no frame dimension.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is damaged or has no such field.
+    """
+    with _opened(path) as arrays, _named_errors(path):
+        array = arrays[_chosen(path, arrays, only_first=True, name=name)[0]]
+        return int(array.shape[0]) if array.ndim == 4 else None
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Mapping[str, Any]]:
+    """The arrays of a file by name, read when indexed."""
+    with _named_errors(path):
+        if path.is_dir():
+            group = _package("zarr").open_group(str(path), mode="r")
+            yield dict(group.arrays())
+            return
+        with path.open("rb") as stream:
+            magic = stream.read(8)
+        if magic.startswith(b"\x89HDF"):
+            with _package("h5py").File(path, "r") as file:
+                yield {key: item for key, item in file.items() if hasattr(item, "shape")}
+        elif magic.startswith(b"PK"):
+            with np.load(path, allow_pickle=False) as archive:
+                yield {key: archive[key] for key in archive.files}
+        else:
+            values = np.load(path, allow_pickle=False, mmap_mode="r")
+            yield {"value": np.asarray(values)}
+
+
+@contextmanager
+def _named_errors(path: Path) -> Iterator[None]:
+    """Turn whatever a damaged file makes NumPy, h5py or zarr raise into one kind of error."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, ZerofluxError):
+            raise
+        # these libraries raise a dozen unrelated types for damaged files, none documented
+        raise FileFormatError(
+            f"{path}: cannot be read as arrays ({type(error).__name__}: {error}); expected a "
+            "complete .npy, .npz, HDF5 or Zarr file. Write it again."
+        ) from error
+
+
+def _package(name: str) -> Any:
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise missing_extra(name, "formats") from error
+
+
+def _chosen(
+    path: Path, arrays: Mapping[str, Any], *, only_first: bool, name: str | None
+) -> list[str]:
+    """Names of the fields to read."""
+    fields = [key for key, item in arrays.items() if key not in _RESERVED and item.ndim in (3, 4)]
+    found = ", ".join(sorted(fields)) or "no array of three dimensions"
+    if name is not None:
+        if name not in fields:
+            raise FileFormatError(
+                f"{path}: found {found}; expected the field '{name}'. Check the name after '::'."
+            )
+        return [name]
+    if not fields:
+        raise FileFormatError(
+            f"{path}: found {found}; expected a field. Write the density to the file."
+        )
+    if not only_first or len(fields) == 1:
+        return sorted(fields)
+    for usual in DENSITY_NAMES:
+        if usual in fields:
+            return [usual]
+    raise FileFormatError(
+        f"{path}: found the fields {found}; expected one, or one called 'density'. "
+        f"Say which: {path.name}::NAME."
+    )
+
+
+def _check_frame(path: Path, array: Any, index: int, *, dimensions: int) -> None:
+    n_frames = array.shape[0] if array.ndim == dimensions else 1
+    if not 0 <= index < n_frames:
+        raise FileFormatError(
+            f"{path}: found {n_frames} frames; expected frame {index} among them."
+        )
+
+
+def _length(
+    path: Path, arrays: Mapping[str, Any], name: str, index: int, *, dimensions: int
+) -> np.ndarray | None:
+    """Array ``name_bohr`` or ``name_angstrom`` of one frame, in bohr."""
+    for unit, factor in (("bohr", 1.0), ("angstrom", ANGSTROM)):
+        array = arrays.get(f"{name}_{unit}")
+        if array is None:
+            continue
+        _check_frame(path, array, index, dimensions=dimensions)
+        part = array[index] if array.ndim == dimensions else array[...]
+        return np.asarray(part, np.float64) * factor
+    return None

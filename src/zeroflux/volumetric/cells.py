@@ -1,0 +1,124 @@
+"""The cell of a file with few digits, and what the number of electrons says about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from jaxtyping import Float
+
+from zeroflux.errors import FileFormatError
+from zeroflux.volumetric.data import VolumetricData
+
+LARGEST_RESCALING = 2e-3
+"""Larger relative changes of a length are not rounding but another cell."""
+
+
+def electron_count(data: VolumetricData) -> float:
+    r"""Electrons of the first field, :math:`\int \rho\,dr`."""
+    return float(data.first.sum()) * data.grid.voxel_volume
+
+
+def with_cell(data: VolumetricData, cell: Float[np.ndarray, "3 3"]) -> VolumetricData:
+    """The same values in a more precise cell; atoms stay where they are.
+
+    A cube's header has 6 decimals of the *step*, so 300 points multiply its rounding by 300.
+
+    Raises
+    ------
+    FileFormatError
+        If the cell differs by more than rounding (2e-3, relative).
+    """
+    change = float(np.abs(cell - data.grid.cell).max() / np.abs(data.grid.cell).max())
+    if change > LARGEST_RESCALING:
+        raise FileFormatError(
+            f"{data.place}: the given cell differs from the file's by {change:.2g} (relative); "
+            f"expected the same cell with more digits (at most {LARGEST_RESCALING:g}). Check its "
+            "unit, ångström, and the order of its vectors."
+        )
+    return replace(
+        data,
+        grid=replace(data.grid, cell=cell),
+        frame=replace(data.frame, cell=cell) if data.frame else None,
+        relative_cell_error=0.0,
+    )
+
+
+def with_electron_count(data: VolumetricData, n_electrons: float) -> VolumetricData:
+    r"""The same values in a cell scaled so that :math:`\int \rho\,dr` is ``n_electrons``.
+
+    Raises
+    ------
+    FileFormatError
+        If that changes a length by more than rounding (2e-3, relative).
+    """
+    found = electron_count(data)
+    ratio = n_electrons / found if found > 0 else 0.0
+    if abs(ratio - 1.0) > LARGEST_RESCALING:
+        raise FileFormatError(
+            f"{data.place}: the density integrates to {found:.6f} electrons, {n_electrons:g} were "
+            f"announced; expected a difference due to the rounding of the cell (at most "
+            f"{LARGEST_RESCALING:g}, relative). Check the number of (valence) electrons and the "
+            "density's unit."
+        )
+    return with_cell(data, data.grid.cell * float(np.cbrt(ratio)))
+
+
+def rounding_complaint(data: VolumetricData, n_valence: float | None = None) -> str | None:
+    """What is wrong with the number of electrons, if it looks like a rounded cell; else None.
+
+    ``n_valence`` is the number that it should be, when known; otherwise the nearest integer, if
+    that is within what the header's digits allow.
+    """
+    found = electron_count(data)
+    expected = float(round(found)) if n_valence is None else n_valence
+    missing = found - expected
+    allowed = data.relative_cell_error * abs(expected)
+    # half of the integers' spacing says nothing about which integer was meant
+    is_rounding = abs(missing) <= min(1.5 * allowed, 0.1)
+    if n_valence is None and (not is_rounding or abs(missing) < 1e-4):
+        return None
+    if abs(missing) < max(1e-4, 1e-7 * abs(expected)):
+        return None
+    cause = (
+        f"; the digits of the header's cell allow {allowed:.2g}: scale the cell with "
+        f"--electrons {expected:g} or --cell"
+        if is_rounding
+        else "; the digits of the header's cell do not explain it: check the unit and grid of the "
+        "density, and the valences"
+    )
+    return (
+        f"{data.place}: the density integrates to {found:.6f} electrons, {missing:+.6f} from "
+        f"{expected:g}{cause}."
+    )
+
+
+def check_density(data: VolumetricData) -> str | None:
+    """Refuse a field that cannot be an electron density; a remark about small negative values.
+
+    Raises
+    ------
+    FileFormatError
+        If the negative part is more than a thousandth of the positive one, or nothing is positive.
+    """
+    density = data.first
+    lowest = float(density.min())
+    if lowest >= 0.0 and float(density.max()) > 0.0:
+        return None
+    negative = density[density < 0.0]
+    in_negative = -float(negative.sum()) * data.grid.voxel_volume
+    in_positive = electron_count(data) + in_negative
+    index = tuple(int(i) for i in np.unravel_index(int(density.argmin()), density.shape))
+    found = (
+        f"{data.place}: {negative.size} of {density.size} densities are negative, the lowest "
+        f"{lowest:.3g} e/bohr³ at point {index}, {in_negative:.3g} electrons in all"
+    )
+    if in_negative > 1e-3 * in_positive or in_positive <= 0.0:
+        raise FileFormatError(
+            f"{found} against {in_positive:.6g} positive ones; expected an electron density "
+            "(negative values of Fourier rounding at most). Is this a potential, a spin density or "
+            "a difference?"
+        )
+    if lowest < -1e-6 * float(density.max()):
+        return f"{found}: rounding of the Fourier series; it was integrated as it is."
+    return None
