@@ -1,5 +1,10 @@
 """Liquid configurations from pair potentials."""
 
+from zeroflux.sampling.benchmark import PairBenchmark as PairBenchmark
+from zeroflux.sampling.benchmark import label_with_pairs as label_with_pairs
+from zeroflux.sampling.benchmark import pair_benchmark as pair_benchmark
+from zeroflux.sampling.calculator import PairCalculator as PairCalculator
+from zeroflux.sampling.monte_carlo import DEFAULT_CUTOFF as DEFAULT_CUTOFF
 from zeroflux.sampling.monte_carlo import SampledLiquid as SampledLiquid
 from zeroflux.sampling.monte_carlo import sample_canonical as sample_canonical
 from zeroflux.sampling.monte_carlo import sample_liquid as sample_liquid
@@ -13,3 +18,7 @@ from zeroflux.sampling.pair_sums import pair_stress as pair_stress
 from zeroflux.sampling.radial_distribution import RadialDistribution as RadialDistribution
 from zeroflux.sampling.radial_distribution import radial_distribution as radial_distribution
 from zeroflux.sampling.state_points import StatePoint as StatePoint
+from zeroflux.sampling.structures import crystal as crystal
+from zeroflux.sampling.structures import dimer as dimer
+from zeroflux.sampling.structures import isolated_atom as isolated_atom
+from zeroflux.sampling.structures import sample_cluster as sample_cluster

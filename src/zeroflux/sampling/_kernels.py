@@ -8,12 +8,13 @@ from numba import njit
 
 @no_type_check
 @njit(cache=True, inline="always")
-def _wrapped(d, inverse):
-    """Fractional coordinates of a displacement, each within [-½, ½]."""
-    f0 = inverse[0, 0] * d[0] + inverse[1, 0] * d[1] + inverse[2, 0] * d[2]
-    f1 = inverse[0, 1] * d[0] + inverse[1, 1] * d[1] + inverse[2, 1] * d[2]
-    f2 = inverse[0, 2] * d[0] + inverse[1, 2] * d[1] + inverse[2, 2] * d[2]
-    return f0 - np.round(f0), f1 - np.round(f1), f2 - np.round(f2)
+def _wrapped(start, end, inverse):
+    """Fractional coordinates of end - start, each within [-½, ½]."""
+    x, y, z = end[0] - start[0], end[1] - start[1], end[2] - start[2]
+    f0 = inverse[0, 0] * x + inverse[1, 0] * y + inverse[2, 0] * z
+    f1 = inverse[0, 1] * x + inverse[1, 1] * y + inverse[2, 1] * z
+    f2 = inverse[0, 2] * x + inverse[1, 2] * y + inverse[2, 2] * z
+    return f0 - np.floor(f0 + 0.5), f1 - np.floor(f1 + 0.5), f2 - np.floor(f2 + 0.5)
 
 
 @no_type_check
@@ -27,7 +28,7 @@ def _cartesian(f0, f1, f2, cell):
 
 
 @no_type_check
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _is_upper(a, b, c):
     """Whether a translation is the representative of the pair {+T, -T}; the zero one is not."""
     if a != 0:
@@ -38,14 +39,14 @@ def _is_upper(a, b, c):
 
 
 @no_type_check
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def count_pairs(positions, cell, inverse, reach, cutoff_squared):
     """Number of half pairs (i < j with all images, i = j with half of them) within a cutoff."""
     n_atoms = len(positions)
     count = 0
     for i in range(n_atoms):
         for j in range(i, n_atoms):
-            f0, f1, f2 = _wrapped(positions[j] - positions[i], inverse)
+            f0, f1, f2 = _wrapped(positions[i], positions[j], inverse)
             for a in range(int(np.ceil(-reach[0] - f0)), int(np.floor(reach[0] - f0)) + 1):
                 for b in range(int(np.ceil(-reach[1] - f1)), int(np.floor(reach[1] - f1)) + 1):
                     for c in range(int(np.ceil(-reach[2] - f2)), int(np.floor(reach[2] - f2)) + 1):
@@ -58,14 +59,14 @@ def count_pairs(positions, cell, inverse, reach, cutoff_squared):
 
 
 @no_type_check
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def fill_pairs(positions, cell, inverse, reach, cutoff_squared, first, second, vectors):
     """Write the pairs that `count_pairs` counted, with the vector from first to second."""
     n_atoms = len(positions)
     count = 0
     for i in range(n_atoms):
         for j in range(i, n_atoms):
-            f0, f1, f2 = _wrapped(positions[j] - positions[i], inverse)
+            f0, f1, f2 = _wrapped(positions[i], positions[j], inverse)
             for a in range(int(np.ceil(-reach[0] - f0)), int(np.floor(reach[0] - f0)) + 1):
                 for b in range(int(np.ceil(-reach[1] - f1)), int(np.floor(reach[1] - f1)) + 1):
                     for c in range(int(np.ceil(-reach[2] - f2)), int(np.floor(reach[2] - f2)) + 1):
@@ -83,13 +84,15 @@ def fill_pairs(positions, cell, inverse, reach, cutoff_squared, first, second, v
 
 
 @no_type_check
-@njit(cache=True)
-def _pair_energy(d, cell, inverse, reach, table, wall_squared, step_squared, cutoff_squared):
+@njit(cache=True, error_model="numpy")
+def _pair_energy(
+    start, end, cell, inverse, reach, table, wall_squared, step_squared, cutoff_squared
+):
     """Energy of one atom with all images of another; infinite inside the wall.
 
     `table[k]` holds the energy and its derivative by r² at r² = wall² + k step_squared.
     """
-    f0, f1, f2 = _wrapped(d, inverse)
+    f0, f1, f2 = _wrapped(start, end, inverse)
     energy = 0.0
     for a in range(int(np.ceil(-reach[0] - f0)), int(np.floor(reach[0] - f0)) + 1):
         for b in range(int(np.ceil(-reach[1] - f1)), int(np.floor(reach[1] - f1)) + 1):
@@ -112,7 +115,7 @@ def _pair_energy(d, cell, inverse, reach, table, wall_squared, step_squared, cut
 
 
 @no_type_check
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _atom_row(
     i,
     position,
@@ -136,7 +139,8 @@ def _atom_row(
             continue
         other = kinds[j]
         row[j] = _pair_energy(
-            position - positions[j],
+            positions[j],
+            position,
             cell,
             inverse,
             reach,
@@ -152,7 +156,7 @@ def _atom_row(
 
 
 @no_type_check
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def metropolis(
     rng,
     positions,

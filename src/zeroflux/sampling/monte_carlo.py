@@ -73,7 +73,8 @@ class SampledLiquid:
     n_equilibration_sweeps: int
     """Sweeps before production: melting, step adaptation and the pilot run."""
     is_decorrelated: bool
-    """Whether the pilot run was at least 20 inefficiencies long, so that g can be trusted."""
+    """Whether the stride is at least 2 g, and the pilot run was at least 20 g long, so that g
+    can be trusted."""
 
     @property
     def n_frames(self) -> int:
@@ -122,6 +123,7 @@ def sample_canonical(
     n_adaptation_sweeps: int = 400,
     max_pilot_sweeps: int = 16000,
     min_stride: int = 1,
+    max_stride: int = 2000,
     composition: dict[str, int] | None = None,
 ) -> SampledLiquid:
     r"""Decorrelated configurations of the canonical ensemble that a start belongs to.
@@ -153,8 +155,9 @@ def sample_canonical(
         Part of the trials that exchange two atoms; no effect in a pure system.
     n_melt_sweeps, n_adaptation_sweeps, max_pilot_sweeps
         Lengths of the stages before production (sweeps).
-    min_stride
-        Smallest number of sweeps between configurations.
+    min_stride, max_stride
+        Bounds of the number of sweeps between configurations. The upper one matters for clusters
+        and solids, whose atoms hardly change places; the record then says so.
     composition
         Composition in the order in which it is to be reported; taken from `start` if not given.
 
@@ -182,7 +185,8 @@ def sample_canonical(
         n_sweeps += n_stage
 
     pilot = _pilot(chain, temperature, step, max_pilot_sweeps)
-    stride = max(min_stride, decorrelation_stride(pilot.inefficiency))
+    wanted = decorrelation_stride(pilot.inefficiency)
+    stride = max(min_stride, min(wanted, max_stride))
     record = chain.run(n_frames, stride, temperature, step)
     frames = [chain.frame(p, k) for p, k in zip(record.positions, record.kinds, strict=True)]
     energies = np.array([pair_energies(f, potential, cutoff).sum() for f in frames])
@@ -209,7 +213,7 @@ def sample_canonical(
             float(autocorrelation_function(energies)[1]) if n_frames > 1 else float("nan")
         ),
         n_equilibration_sweeps=n_sweeps + pilot.n_sweeps,
-        is_decorrelated=pilot.is_long_enough,
+        is_decorrelated=pilot.is_long_enough and stride >= wanted,
     )
 
 
