@@ -1,0 +1,139 @@
+"""Does a network that decomposes better transfer better?"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from zeroflux.evaluation.statistics import (
+    Estimate,
+    bootstrap,
+    holm,
+    partial_spearman,
+    partial_spearman_p_value,
+    spearman,
+)
+
+
+@dataclass(frozen=True)
+class Association:
+    """Rank correlation of local error with transfer error over networks."""
+
+    target: str
+    """The system that was transferred to."""
+    group: str
+    """Which networks: ``"all"`` or the name of a group."""
+    n_models: int
+    correlation: Estimate
+    """Spearman's; positive if those with a larger local error transfer worse."""
+    partial: Estimate
+    """The same with the covariates' ranks taken out of both."""
+    p_value: float
+    """Two-sided, of the partial correlation."""
+    adjusted_p_value: float
+    """Holm-adjusted over all associations of one call; NaN where there is no p-value."""
+
+
+def transfer_associations(
+    *,
+    local_error: Float[np.ndarray, " n_models"],
+    transfer_error: Mapping[str, Float[np.ndarray, " n_models"]],
+    covariates: Float[np.ndarray, "n_models n_covariates"],
+    groups: Sequence[str] | None = None,
+    n_bootstrap: int = 1000,
+    rng: np.random.Generator,
+    confidence: float = 0.95,
+) -> tuple[Association, ...]:
+    """Correlate local error with transfer error, over all networks and within each group.
+
+    Parameters
+    ----------
+    local_error
+        Centred error of the local energies on the training system, per network.
+    transfer_error
+        Error of the totals on each system not trained on, per network.
+    covariates
+        What else might explain transfer: error of totals in distribution, log size. Ranked.
+    groups
+        Optional group of each network, for example its size.
+    n_bootstrap, rng, confidence
+        Of the intervals; networks are resampled.
+    """
+    n_models = len(local_error)
+    names = np.asarray(groups if groups is not None else ["all"] * n_models)
+    selections = [("all", np.arange(n_models))]
+    if groups is not None:
+        selections += [(str(name), np.flatnonzero(names == name)) for name in np.unique(names)]
+    found: list[Association] = []
+    for target, error in transfer_error.items():
+        for group, rows in selections:
+            x, y, given = local_error[rows], error[rows], covariates[rows]
+            # Within a group a covariate may be constant (its size): it then takes nothing out.
+            given = given[:, given.std(axis=0) > 0] if len(rows) else given
+
+            def raw(draw: np.ndarray, x: np.ndarray = x, y: np.ndarray = y) -> float:
+                return spearman(x[draw], y[draw])
+
+            def conditional(
+                draw: np.ndarray,
+                x: np.ndarray = x,
+                y: np.ndarray = y,
+                given: np.ndarray = given,
+            ) -> float:
+                return partial_spearman(x[draw], y[draw], given[draw])
+
+            if len(rows) < 4 + given.shape[1]:
+                undefined = Estimate(float("nan"), float("nan"), float("nan"), confidence)
+                found.append(
+                    Association(
+                        target, group, len(rows), undefined, undefined, float("nan"), float("nan")
+                    )
+                )
+                continue
+            interval = functools.partial(
+                bootstrap,
+                n_units=len(rows),
+                n_bootstrap=n_bootstrap,
+                rng=rng,
+                confidence=confidence,
+            )
+            partial = interval(conditional)
+            found.append(
+                Association(
+                    target=target,
+                    group=group,
+                    n_models=len(rows),
+                    correlation=interval(raw),
+                    partial=partial,
+                    p_value=partial_spearman_p_value(
+                        partial.value, n=len(rows), n_covariates=given.shape[1]
+                    ),
+                    adjusted_p_value=float("nan"),
+                )
+            )
+    return _adjusted(found)
+
+
+def _adjusted(found: Sequence[Association]) -> tuple[Association, ...]:
+    """The same associations with Holm's adjusted p-values."""
+    p_values = np.array([association.p_value for association in found])
+    defined = np.isfinite(p_values)
+    adjusted = np.full(len(found), np.nan)
+    if defined.any():
+        adjusted[defined] = holm(p_values[defined])[0]
+    return tuple(
+        Association(
+            target=a.target,
+            group=a.group,
+            n_models=a.n_models,
+            correlation=a.correlation,
+            partial=a.partial,
+            p_value=a.p_value,
+            adjusted_p_value=float(p),
+        )
+        for a, p in zip(found, adjusted, strict=True)
+    )
