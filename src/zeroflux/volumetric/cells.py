@@ -67,11 +67,12 @@ def with_electron_count(data: VolumetricData, n_electrons: float) -> VolumetricD
 def rounding_complaint(data: VolumetricData, n_valence: float | None = None) -> str | None:
     """What is wrong with the number of electrons, if it looks like a rounded cell; else None.
 
-    ``n_valence`` is the number that it should be, when known; otherwise the nearest integer, if
-    that is within what the header's digits allow.
+    ``n_valence`` is the number that it should be, when known, up to an integer net charge;
+    otherwise the nearest integer, if that is within what the header's digits allow.
     """
     found = electron_count(data)
     expected = float(round(found)) if n_valence is None else n_valence
+    expected += round(found - expected)  # a cell may be charged
     missing = found - expected
     allowed = data.relative_cell_error * abs(expected)
     # half of the integers' spacing says nothing about which integer was meant
@@ -93,13 +94,20 @@ def rounding_complaint(data: VolumetricData, n_valence: float | None = None) -> 
     )
 
 
-def check_density(data: VolumetricData) -> str | None:
+def check_density(data: VolumetricData, *, tolerance: float = 1e-6) -> str | None:
     """Refuse a field that cannot be an electron density; a remark about small negative values.
+
+    Parameters
+    ----------
+    data
+        Its first field is looked at.
+    tolerance
+        Largest negative part, relative to the positive one.
 
     Raises
     ------
     FileFormatError
-        If the negative part is more than a thousandth of the positive one, or nothing is positive.
+        If the negative part is larger, or nothing is positive.
     """
     density = data.first
     lowest = float(density.min())
@@ -113,12 +121,10 @@ def check_density(data: VolumetricData) -> str | None:
         f"{data.place}: {negative.size} of {density.size} densities are negative, the lowest "
         f"{lowest:.3g} e/bohr³ at point {index}, {in_negative:.3g} electrons in all"
     )
-    if in_negative > 1e-3 * in_positive or in_positive <= 0.0:
+    if in_negative > tolerance * in_positive or in_positive <= 0.0:
         raise FileFormatError(
             f"{found} against {in_positive:.6g} positive ones; expected an electron density "
             "(negative values of Fourier rounding at most). Is this a potential, a spin density or "
             "a difference?"
         )
-    if lowest < -1e-6 * float(density.max()):
-        return f"{found}: rounding of the Fourier series; it was integrated as it is."
-    return None
+    return f"{found}: rounding of the Fourier series; it was integrated as it is."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -92,6 +93,7 @@ def read_volumetric(
     n_threads: int = 1,
     cell: Float[np.ndarray, "3 3"] | None = None,
     frame_index: int = 0,
+    symbols: Sequence[str] | None = None,
 ) -> VolumetricData:
     """Read fields on a grid from a file of any supported format.
 
@@ -111,6 +113,8 @@ def read_volumetric(
         Cell (bohr) for an array file that has none.
     frame_index
         Frame of an HDF5 or Zarr file with many.
+    symbols
+        Elements of a VASP 4 file, which names none.
 
     Raises
     ------
@@ -144,6 +148,8 @@ def read_volumetric(
             f"{path}: found '::{name}' after a {kind.name} file; expected it after an .npz, HDF5 "
             "or Zarr file only. Leave it out."
         )
+    if kind.module is vasp:
+        return vasp.read(path, only_first=only_first, n_threads=n_threads, symbols=symbols)
     return kind.module.read(path, only_first=only_first, n_threads=n_threads)
 
 

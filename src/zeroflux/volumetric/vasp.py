@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +56,13 @@ def contents_of(path: Path) -> tuple[str, bool]:
     )
 
 
-def read(path: Path, *, only_first: bool = False, n_threads: int = 1) -> VolumetricData:
+def read(
+    path: Path,
+    *,
+    only_first: bool = False,
+    n_threads: int = 1,
+    symbols: Sequence[str] | None = None,
+) -> VolumetricData:
     """Read a VASP 4, 5 or 6 grid file.
 
     Fields are ``total`` and, of spin-polarised or non-collinear runs, ``magnetization`` or
@@ -71,6 +78,8 @@ def read(path: Path, *, only_first: bool = False, n_threads: int = 1) -> Volumet
         Stop after the first block (and do not look at the rest).
     n_threads
         Threads that parse numbers.
+    symbols
+        Elements, one for each group of atoms, for a VASP 4 header; they replace those of the file.
 
     Raises
     ------
@@ -79,7 +88,7 @@ def read(path: Path, *, only_first: bool = False, n_threads: int = 1) -> Volumet
     """
     unit, is_scaled = contents_of(path)
     with TextSource(path, n_threads=n_threads) as source:
-        cell, frame, n_atoms = _structure(source)
+        cell, frame, n_atoms = _structure(source, symbols)
         grid_tokens = _next_filled(source).split()
         grid_line = source.line - 1
         shape = _grid_shape(source, grid_tokens)
@@ -139,7 +148,9 @@ def write(path: Path, data: VolumetricData, *, digits: int = 11) -> None:
             write_run(stream, values.ravel(order="F") * factor, per_line=5, digits=digits)
 
 
-def _structure(source: TextSource) -> tuple[np.ndarray, Frame | None, int]:
+def _structure(
+    source: TextSource, given: Sequence[str] | None
+) -> tuple[np.ndarray, Frame | None, int]:
     """Cell (bohr), atoms if their elements are known, number of atoms."""
     comment = source.expect_line("a comment line")
     tokens = source.expect_line("the scale factor").split()
@@ -191,6 +202,8 @@ def _structure(source: TextSource) -> tuple[np.ndarray, Frame | None, int]:
     cell = cell * scale * ANGSTROM
     is_cartesian = mode[0].lower() in "ck"
     positions = positions * scale * ANGSTROM if is_cartesian else positions @ cell
+    if given is not None:
+        symbols = _given_elements(source, given, counts)
     symbols = symbols or _guess_elements(source.path, comment, len(counts))
     if symbols is None:
         return cell, None, n_atoms
@@ -206,6 +219,16 @@ def _element(source: TextSource, label: str) -> str:
             f"found '{label[:40]}' as an element; expected a chemical symbol. Check the header."
         )
     return symbol
+
+
+def _given_elements(source: TextSource, given: Sequence[str], counts: list[int]) -> list[str]:
+    """The caller's elements, if they fit the header."""
+    if len(given) != len(counts):
+        raise source.error(
+            f"found {len(counts)} groups of atoms ({counts}), but {len(given)} elements were given "
+            f"({', '.join(given)}); expected one for each group. Correct --symbols."
+        )
+    return [_element(source, label) for label in given]
 
 
 def _guess_elements(path: Path, comment: str, n_species: int) -> list[str] | None:

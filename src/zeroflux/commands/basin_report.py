@@ -1,0 +1,311 @@
+"""What is reported of one frame: a table of atoms, sums against grid totals, attractors.
+
+The names of the columns and keys are a contract; docs/basins-output.md lists them.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase.data import chemical_symbols
+from jaxtyping import Float
+
+from zeroflux.errors import FileFormatError, PartitionError
+from zeroflux.frames import Frame
+from zeroflux.units import ANGSTROM, ELECTRONVOLT
+from zeroflux.volumetric import Valence, VolumetricData, check_same_grid
+
+if TYPE_CHECKING:
+    from zeroflux.partition import Partition
+
+SCHEMA = "zeroflux-basins/1"
+INTEGRAL_UNITS = {
+    "1/bohr^3": ("e", 1.0),
+    "hartree/bohr^3": ("ev", 1.0 / ELECTRONVOLT),
+    "hartree": ("ev_angstrom3", 1.0 / (ELECTRONVOLT * ANGSTROM**3)),
+    "unknown": ("au", 1.0),
+}
+"""Unit of a field → ending of its integral's key, and factor from atomic units."""
+N_ATTRACTORS_LISTED = 20
+
+FieldReader = Callable[[], VolumetricData]
+
+
+@dataclass(frozen=True, eq=False)
+class FrameReport:
+    """Basins of one frame, in the output's units (e, Å, eV)."""
+
+    source: str
+    """File of the density, with dataset and frame."""
+    frame: int
+    """Number of the frame in this run."""
+    method: str
+    grid_shape: tuple[int, int, int]
+    cell_angstrom: Float[np.ndarray, "3 3"]
+    elements: tuple[str, ...]
+    columns: Mapping[str, Float[np.ndarray, " n_atoms"]]
+    """One value for each atom; NaN where unknown."""
+    totals: Mapping[str, Mapping[str, float]]
+    """Of each quantity ``sum``, ``grid_total`` and ``difference``."""
+    attractors: Mapping[str, Any]
+    valence_source: str | None = None
+    remarks: tuple[str, ...] = field(default_factory=tuple)
+    """Repairs and doubts, each with its size."""
+
+    @property
+    def n_atoms(self) -> int:
+        """Number of atoms."""
+        return len(self.elements)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The frame as the JSON output has it; NaN becomes None."""
+        atoms = [
+            {
+                "atom": i,
+                "element": element,
+                **{key: _plain(values[i]) for key, values in self.columns.items()},
+            }
+            for i, element in enumerate(self.elements)
+        ]
+        return {
+            "frame": self.frame,
+            "source": self.source,
+            "method": self.method,
+            "grid_shape": list(self.grid_shape),
+            "cell_angstrom": self.cell_angstrom.tolist(),
+            "n_atoms": self.n_atoms,
+            "valence_source": self.valence_source,
+            "atoms": atoms,
+            "totals": {k: {n: _plain(v) for n, v in t.items()} for k, t in self.totals.items()},
+            "attractors": dict(self.attractors),
+            "remarks": list(self.remarks),
+        }
+
+    @classmethod
+    def from_dict(cls, record: Mapping[str, Any]) -> FrameReport:
+        """The frame of a JSON record."""
+        atoms = record["atoms"]
+        keys = [k for k in (atoms[0] if atoms else {}) if k not in ("atom", "element")]
+        return cls(
+            source=record["source"],
+            frame=record["frame"],
+            method=record["method"],
+            grid_shape=tuple(record["grid_shape"]),
+            cell_angstrom=np.array(record["cell_angstrom"], dtype=np.float64),
+            elements=tuple(a["element"] for a in atoms),
+            columns={
+                k: np.array([np.nan if a[k] is None else a[k] for a in atoms], dtype=np.float64)
+                for k in keys
+            },
+            totals=record["totals"],
+            attractors=record["attractors"],
+            valence_source=record["valence_source"],
+            remarks=tuple(record["remarks"]),
+        )
+
+
+def report_frame(
+    data: VolumetricData,
+    frame: Frame,
+    *,
+    fields: Mapping[str, FieldReader],
+    reference: Float[np.ndarray, "n_a n_b n_c"] | None = None,
+    method: str = "weight",
+    n_threads: int = 1,
+    valence: Valence | None = None,
+    coarse_check: bool = False,
+    source: str = "",
+    number: int = 0,
+    remarks: Sequence[str] = (),
+    on_partition: Callable[[Partition], None] | None = None,
+) -> FrameReport:
+    """Partition a density and integrate fields over its basins.
+
+    Parameters
+    ----------
+    data
+        The density (e/bohr³) is the first field.
+    frame
+        The nuclei.
+    fields
+        Further fields to integrate, by name; each is read, integrated and forgotten in turn.
+    reference
+        Field whose ascent defines the basins; the density itself by default.
+    method, n_threads
+        As of `zeroflux.partition.basins`.
+    valence
+        Charges from which net charges are counted.
+    coarse_check
+        Repeat on every second point of each direction that has an even number of them, and
+        report the differences.
+    source, number, remarks
+        For the record.
+    on_partition
+        Called with the partition, for example to save labels.
+    """
+    from zeroflux.partition import basins
+
+    density = data.first
+    heard = list(remarks)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            partition = basins(
+                density,
+                data.grid,
+                frame,
+                reference=reference,
+                method=method,  # type: ignore[arg-type]
+                n_threads=n_threads,
+            )
+        except PartitionError as error:
+            raise PartitionError(f"{data.place}: {error}") from error
+    heard += [str(w.message) for w in caught]
+    if on_partition:
+        on_partition(partition)
+    coarse = _coarse_partition(data, frame, reference, partition, heard) if coarse_check else None
+
+    columns: dict[str, np.ndarray] = {}
+    for axis, values in zip("xyz", frame.positions.T / ANGSTROM, strict=True):
+        columns[f"{axis}_angstrom"] = values
+    totals: dict[str, dict[str, float]] = {}
+
+    def add(key: str, values: np.ndarray, factor: float, grid_total: float) -> None:
+        columns[key] = factor * values
+        total = float(columns[key].sum())
+        totals[key] = {
+            "sum": total,
+            "grid_total": factor * grid_total,
+            "difference": total - factor * grid_total,
+        }
+
+    def add_integral(key: str, values: np.ndarray, factor: float) -> None:
+        add(key, partition.integrate(values)[0], factor, _grid_total(values, data))
+        _add_coarse(key, values, factor)
+
+    def _add_coarse(key: str, values: np.ndarray, factor: float) -> None:
+        if coarse is not None:
+            found = coarse[0].integrate(values[coarse[1]])[0]
+            columns[f"{key}_coarse_change"] = factor * found - columns[key]
+
+    add("population_e", partition.population, 1.0, _grid_total(density, data))
+    if coarse is not None:
+        columns["population_e_coarse_change"] = coarse[0].population - columns["population_e"]
+    unknown = np.full(frame.n_atoms, np.nan)
+    columns["valence_e"] = unknown if valence is None else valence.charges
+    columns["charge_e"] = columns["valence_e"] - columns["population_e"]
+    add("volume_angstrom3", partition.volume, ANGSTROM**-3, data.grid.volume)
+    if coarse is not None:
+        columns["volume_angstrom3_coarse_change"] = (
+            coarse[0].volume * ANGSTROM**-3 - columns["volume_angstrom3"]
+        )
+    for name, read in fields.items():
+        other = read()
+        check_same_grid(data, other)
+        ending, factor = INTEGRAL_UNITS[other.first_unit]
+        add_integral(f"{name}_integral_{ending}", other.first, factor)
+        del other
+    add("laplacian_e_per_angstrom2", partition.laplacian, ANGSTROM**2, 0.0)
+    columns["attractor_distance_angstrom"] = partition.attractor_distance / ANGSTROM
+    columns["surface_distance_angstrom"] = partition.surface_distance / ANGSTROM
+    return FrameReport(
+        source=source or data.place,
+        frame=number,
+        method=method,
+        grid_shape=data.grid.shape,
+        cell_angstrom=data.grid.cell / ANGSTROM,
+        elements=tuple(chemical_symbols[z] for z in frame.atomic_numbers),
+        columns=columns,
+        totals=totals,
+        attractors=_attractor_record(partition),
+        valence_source=None if valence is None else valence.source,
+        remarks=tuple(heard),
+    )
+
+
+def _grid_total(values: np.ndarray, data: VolumetricData) -> float:
+    return float(values.sum()) * data.grid.voxel_volume
+
+
+def _coarse_partition(
+    data: VolumetricData,
+    frame: Frame,
+    reference: np.ndarray | None,
+    partition: Partition,
+    remarks: list[str],
+) -> tuple[Partition, tuple[slice, ...]] | None:
+    """The same partition on every second point of the directions with even counts."""
+    from zeroflux.partition import basins
+
+    steps = [2 if n % 2 == 0 and n >= 4 else 1 for n in data.grid.shape]
+    if max(steps) == 1:
+        remarks.append(
+            f"The coarse-grid check was left out: a grid of {data.grid.shape} points has no "
+            "direction with an even number."
+        )
+        return None
+    every = tuple(slice(None, None, step) for step in steps)
+    density = np.ascontiguousarray(data.first[every])
+    shape = (density.shape[0], density.shape[1], density.shape[2])
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # those of the full grid are reported
+            coarse = basins(
+                density,
+                replace(data.grid, shape=shape),
+                frame,
+                reference=None if reference is None else np.ascontiguousarray(reference[every]),
+                method=partition.method,
+            )
+    except PartitionError as error:
+        remarks.append(f"The coarse-grid check failed: {error}")
+        return None
+    return coarse, every
+
+
+def _attractor_record(partition: Partition) -> dict[str, Any]:
+    """Counts of maxima, and the non-nuclear ones with the atoms that they were given to."""
+    found = partition.attractors
+    far = np.flatnonzero(~found.is_nuclear)
+    far = far[np.argsort(-found.values[far], kind="stable")][:N_ATTRACTORS_LISTED]
+    return {
+        "n_maxima": len(found.voxels),
+        "n_non_nuclear": found.n_non_nuclear,
+        "treatment": "maxima are merged into the nearest nucleus; equally near ones share them",
+        "non_nuclear": [
+            {
+                "position_angstrom": (found.positions[i] / ANGSTROM).tolist(),
+                "value_e_per_angstrom3": float(found.values[i]) * ANGSTROM**3,
+                "atom": int(found.atoms[i]),
+                "distance_angstrom": float(found.distances[i]) / ANGSTROM,
+            }
+            for i in far
+        ],
+    }
+
+
+def _plain(value: float) -> float | None:
+    """A float for JSON, which knows no NaN or infinity."""
+    return float(value) if np.isfinite(value) else None
+
+
+def check_reference(data: VolumetricData, parts: Sequence[VolumetricData]) -> np.ndarray:
+    """Sum of the reference densities on the grid of the density (AECCAR0 + AECCAR2).
+
+    Raises
+    ------
+    FileFormatError
+        If there is none, or grids do not match.
+    """
+    if not parts:
+        raise FileFormatError("no reference density given; expected at least one")
+    for part in parts:
+        check_same_grid(data, part)
+    total = parts[0].first
+    for part in parts[1:]:
+        total = total + part.first
+    return total

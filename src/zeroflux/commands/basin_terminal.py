@@ -1,0 +1,90 @@
+"""The terminal side of ``zeroflux basins``: progress, tables, remarks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from zeroflux.commands.basin_outputs import atom_table, to_json, trajectory_table
+from zeroflux.commands.basin_report import FrameReport
+from zeroflux.commands.basins import run_basins
+from zeroflux.errors import ConfigError
+
+
+def run_on_terminal(
+    densities: Sequence[str], *, as_json: bool, **options: Any
+) -> list[FrameReport]:
+    """Run `run_basins` with a progress bar, then print a table or JSON and all remarks."""
+    errors = Console(stderr=True)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    n_old = 0
+    # a bar only for people: not in a log file, and gone when done
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        task = bar.add_task("basins", total=None)
+
+        def advance(report: FrameReport, n_frames: int, is_old: bool) -> None:
+            nonlocal n_old
+            n_old += is_old
+            bar.update(task, total=n_frames, advance=1, description=report.source)
+
+        reports = run_basins(densities, on_frame=advance, **options)
+    if n_old:
+        errors.print(f"{n_old} of {len(reports)} frames were finished before and skipped.")
+    if as_json:
+        sys.stdout.write(to_json(reports) + "\n")
+    else:
+        table = atom_table(reports[0]) if len(reports) == 1 else trajectory_table(reports)
+        Console(width=None if sys.stdout.isatty() else 200).print(table)
+        _print_facts(reports[0] if len(reports) == 1 else None)
+    for report in reports:
+        for remark in report.remarks:
+            errors.print(f"warning: {remark}", style="yellow", soft_wrap=True, highlight=False)
+    return reports
+
+
+def parse_valence(texts: Sequence[str]) -> dict[str, float]:
+    """Valences such as ``Ar=8``.
+
+    Raises
+    ------
+    ConfigError
+        If one has another form.
+    """
+    from ase.data import atomic_numbers
+
+    result = {}
+    for text in texts:
+        symbol, _, number = text.partition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = -1.0
+        if symbol not in atomic_numbers or not 0.0 < value < 200.0:
+            raise ConfigError(
+                f"Found the valence '{text}'; expected an element and its number of valence "
+                "electrons, such as Ar=8. Correct --valence."
+            )
+        result[symbol] = value
+    return result
+
+
+def _print_facts(report: FrameReport | None) -> None:
+    if report is None:
+        return
+    console = Console(soft_wrap=True, highlight=False)
+    found = report.attractors
+    console.print(
+        f"{found['n_maxima']} maxima, {found['n_non_nuclear']} of them non-nuclear "
+        f"({found['treatment']})."
+    )
+    if report.valence_source:
+        console.print(f"Charges are counted from valences: {report.valence_source}.")

@@ -1,0 +1,319 @@
+"""``zeroflux basins``: Bader charges, volumes and integrals from files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from zeroflux.commands.basin_inputs import DensitySource, FieldSpec
+    from zeroflux.commands.basin_report import FrameReport
+    from zeroflux.frames import Frame
+
+MethodName = Literal["weight", "neargrid", "ongrid"]
+
+
+@dataclass(frozen=True)
+class BasinSettings:
+    """What applies to all frames of one run."""
+
+    integrate: tuple[FieldSpec, ...] = ()
+    reference: tuple[FieldSpec, ...] = ()
+    method: MethodName = "weight"
+    cell: str | None = None
+    atoms: Path | None = None
+    symbols: tuple[str, ...] | None = None
+    electrons: float | None = None
+    valence: tuple[tuple[str, float], ...] = ()
+    coarse_check: bool = False
+
+
+def run_basins(
+    densities: Sequence[str | Path],
+    *,
+    integrate: Sequence[str] = (),
+    reference: Sequence[str] = (),
+    method: MethodName = "weight",
+    n_threads: int = 1,
+    cell: str | None = None,
+    atoms: Path | None = None,
+    symbols: Sequence[str] | None = None,
+    electrons: float | None = None,
+    valence: Mapping[str, float] | None = None,
+    coarse_check: bool = False,
+    output: Path | None = None,
+    save_labels: Path | None = None,
+    restart: bool = True,
+    on_frame: Callable[[FrameReport, int, bool], None] | None = None,
+) -> list[FrameReport]:
+    """Divide the densities of one or many files into basins and integrate fields over them.
+
+    Parameters
+    ----------
+    densities
+        Files, ``FILE[::DATASET][@UNIT]``; HDF5 and Zarr files with many frames count as many.
+    integrate
+        Fields, ``[NAME=]FILE[::DATASET][@UNIT]``; for which file serves which frame see
+        `zeroflux.commands.basin_inputs.FieldSpec`.
+    reference
+        Fields whose sum defines the basins, such as AECCAR0 and AECCAR2.
+    method, n_threads
+        As of `zeroflux.partition.basins`.
+    cell
+        Structure file or numbers (ångström) with the cell that a file rounds or lacks.
+    atoms
+        Structure with the nuclei: one for all frames, or one for each.
+    symbols
+        Elements of a VASP 4 file.
+    electrons
+        Scale the cell so that the density integrates to this number.
+    valence
+        Valence electrons of each element, from which net charges are counted.
+    coarse_check
+        Report the change when only every second point is used.
+    output
+        Table of all atoms, .csv, .json or .extxyz.
+    save_labels
+        Owner of each point, .npy, .npz or .cube; ``{frame}`` or ``{stem}`` for many frames.
+    restart
+        Skip frames that a journal beside the output lists as finished.
+    on_frame
+        Called with each report, the number of frames and whether it came from the journal.
+
+    Raises
+    ------
+    ZerofluxError
+        If a file or an option cannot be used.
+    """
+    from zeroflux.commands.basin_inputs import FieldSpec, expand_densities
+    from zeroflux.commands.basin_outputs import Journal, check_output, label_path, write_table
+
+    settings = BasinSettings(
+        integrate=tuple(FieldSpec.parse(text) for text in integrate),
+        reference=tuple(FieldSpec.parse(text) for text in reference),
+        method=method,
+        cell=cell,
+        atoms=atoms,
+        symbols=tuple(symbols) if symbols else None,
+        electrons=electrons,
+        valence=tuple(sorted((valence or {}).items())),
+        coarse_check=coarse_check,
+    )
+    if output:
+        check_output(output)
+    sources = expand_densities(densities)
+    is_only = len(sources) == 1
+    journal = Journal(output) if output and restart and not is_only else None
+    given = _given_frames(atoms, len(sources))
+    reports = []
+    for number, source in enumerate(sources):
+        labels = None
+        if save_labels:
+            stem = source.path.name.partition(".")[0]
+            labels = label_path(save_labels, stem=stem, number=number, is_only=is_only)
+        key = _key(source, settings, number, is_only=is_only) if journal else ""
+        report = journal.find(key) if journal and (not labels or labels.exists()) else None
+        is_old = report is not None
+        if report is None:
+            report = _one_frame(
+                source,
+                settings,
+                number=number,
+                is_only=is_only,
+                n_threads=n_threads,
+                atoms=given[number] if given else None,
+                labels=labels,
+            )
+            if journal:
+                journal.add(key, report)
+        reports.append(report)
+        if on_frame:
+            on_frame(report, len(sources), is_old)
+    if output:
+        write_table(output, reports)
+    return reports
+
+
+def basins_command(
+    density: Annotated[
+        list[str],
+        typer.Argument(
+            help="Densities: cube, CHGCAR, XSF, .npy, .npz, HDF5, Zarr.", metavar="DENSITY..."
+        ),
+    ],
+    integrate: Annotated[
+        list[str] | None,
+        typer.Option(help="Field to integrate, [NAME=]FILE[::DATASET][@UNIT]; repeatable."),
+    ] = None,
+    reference: Annotated[
+        list[str] | None,
+        typer.Option(help="Density that defines the basins; several are added (AECCAR0, AECCAR2)."),
+    ] = None,
+    method: Annotated[MethodName, typer.Option(help="How points are divided.")] = "weight",
+    threads: Annotated[int, typer.Option(min=1, help="Threads.")] = 1,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Table: .csv, .json or .extxyz.")
+    ] = None,
+    save_labels: Annotated[
+        Path | None, typer.Option(help="Owner of each point: .npy, .npz or .cube.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    cell: Annotated[
+        str | None, typer.Option(help="Cell: a structure file, or 3, 6 or 9 numbers (Å, degrees).")
+    ] = None,
+    atoms: Annotated[Path | None, typer.Option(help="Structure file with the nuclei.")] = None,
+    symbols: Annotated[
+        str | None, typer.Option(help="Elements of a VASP 4 file, for example 'Ar Kr'.")
+    ] = None,
+    electrons: Annotated[
+        float | None, typer.Option(help="Scale a rounded cell to this number of electrons.")
+    ] = None,
+    valence: Annotated[
+        list[str] | None, typer.Option(help="Valence electrons, for example Ar=8; repeatable.")
+    ] = None,
+    coarse_check: Annotated[
+        bool, typer.Option("--coarse-check", help="Show the change on every second point.")
+    ] = False,
+    restart: Annotated[
+        bool, typer.Option(help="Skip frames that an interrupted run has finished.")
+    ] = True,
+) -> None:
+    """Divide densities into atomic basins (Bader) and integrate fields over them."""
+    from zeroflux.commands.basin_terminal import parse_valence, run_on_terminal
+
+    run_on_terminal(
+        density,
+        integrate=integrate or (),
+        reference=reference or (),
+        method=method,
+        n_threads=threads,
+        output=output,
+        save_labels=save_labels,
+        as_json=as_json,
+        cell=cell,
+        atoms=atoms,
+        symbols=symbols.replace(",", " ").split() if symbols else None,
+        electrons=electrons,
+        valence=parse_valence(valence or ()),
+        coarse_check=coarse_check,
+        restart=restart,
+    )
+
+
+def _given_frames(path: Path | None, n_frames: int) -> list[Frame] | None:
+    """Atoms of a structure file, one configuration for each frame."""
+    if path is None:
+        return None
+    from zeroflux.commands.basin_inputs import read_frames
+    from zeroflux.errors import FileFormatError
+
+    frames = list(read_frames(path))
+    if len(frames) not in (1, n_frames):
+        raise FileFormatError(
+            f"{path}: found {len(frames)} configurations for {n_frames} densities; expected one, "
+            "or one for each. Check --atoms."
+        )
+    return frames if len(frames) == n_frames else frames * n_frames
+
+
+def _key(source: DensitySource, settings: BasinSettings, number: int, *, is_only: bool) -> str:
+    """Fingerprint of everything that the frame's numbers depend on."""
+    from zeroflux.commands.basin_outputs import frame_key
+
+    files = [source.path]
+    for spec in (*settings.integrate, *settings.reference):
+        files.append(Path(spec.of(source, is_only=is_only).partition("::")[0]))
+    files += [p for p in (settings.atoms, Path(settings.cell or "")) if p and p.is_file()]
+    files = [f for f in files if f.exists()]  # a missing one is refused when it is read
+    return frame_key(files, (source, settings, number))
+
+
+def _one_frame(
+    source: DensitySource,
+    settings: BasinSettings,
+    *,
+    number: int,
+    is_only: bool,
+    n_threads: int,
+    atoms: Frame | None,
+    labels: Path | None,
+) -> FrameReport:
+    """Read, check, partition and integrate one frame."""
+    import warnings
+    from functools import partial
+
+    from zeroflux.commands.basin_inputs import frame_on_grid, read_cell, read_field
+    from zeroflux.commands.basin_outputs import write_labels
+    from zeroflux.commands.basin_report import check_reference, report_frame
+    from zeroflux.volumetric import (
+        electron_count,
+        find_valence,
+        with_cell,
+        with_electron_count,
+    )
+    from zeroflux.volumetric.cells import check_density, rounding_complaint
+
+    cell = read_cell(settings.cell) if settings.cell else None
+    if cell is None and atoms is not None:
+        cell = atoms.cell if source.path.suffix in (".npy", ".npz", ".h5", ".zarr") else None
+    read = partial(
+        read_field,
+        frame_index=source.frame_index,
+        n_threads=n_threads,
+        cell=cell,
+        symbols=settings.symbols,
+    )
+    what = f"{source.path}::{source.dataset}" if source.dataset else str(source.path)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        data = read(what, unit=source.unit)
+        if cell is not None:
+            data = with_cell(data, cell)
+        if settings.electrons is not None:
+            data = with_electron_count(data, settings.electrons)
+    remarks = [str(w.message) for w in caught]
+    frame = frame_on_grid(data, atoms)
+    if remark := check_density(data):
+        remarks.append(remark)
+    valence = find_valence(
+        data, frame, n_electrons=electron_count(data), given=dict(settings.valence) or None
+    )
+    if remark := rounding_complaint(
+        data, None if valence is None else float(valence.charges.sum())
+    ):
+        remarks.append(remark)
+    fields = {
+        spec.name: partial(read, spec.of(source, is_only=is_only), unit=spec.unit)
+        for spec in settings.integrate
+    }
+    if len(fields) < len(settings.integrate):
+        from zeroflux.errors import ConfigError
+
+        raise ConfigError(
+            f"Found two fields of one name among {[s.name for s in settings.integrate]}; expected "
+            "different ones. Name them: --integrate NAME=FILE."
+        )
+    reference = None
+    if settings.reference:
+        parts = [
+            read(spec.of(source, is_only=is_only), unit=spec.unit) for spec in settings.reference
+        ]
+        reference = check_reference(data, parts)
+    return report_frame(
+        data,
+        frame,
+        fields=fields,
+        reference=reference,
+        method=settings.method,
+        n_threads=n_threads,
+        valence=valence,
+        coarse_check=settings.coarse_check,
+        source=source.label,
+        number=number,
+        remarks=remarks,
+        on_partition=partial(write_labels, labels) if labels else None,
+    )
