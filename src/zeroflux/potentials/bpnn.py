@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from zeroflux.potentials.descriptors import SymmetryFunctions
-from zeroflux.potentials.layers import Params, apply_dense, dense, width_for
+from zeroflux.potentials.layers import Params, apply_dense, dense, swish, width_for
 from zeroflux.potentials.neighbors import Neighborhood
 from zeroflux.potentials.standardisation import (
     FeatureInputs,
@@ -24,9 +24,9 @@ from zeroflux.potentials.standardisation import (
 class BehlerParrinello:
     r"""A multilayer perceptron per element on standardised symmetry functions.
 
-    .. math:: \varepsilon_i = \mathrm{MLP}_{s_i}(z_i), \qquad h_{k+1} = \tanh(W_k h_k + b_k)
+    .. math:: \varepsilon_i = \mathrm{MLP}_{s_i}(z_i), \qquad h_{k+1} = \phi(W_k h_k + b_k)
 
-    with `depth` hidden layers of `width` units each and a linear output.
+    with `depth` hidden layers of `width` units each, a linear output, and φ the `swish`.
 
     References
     ----------
@@ -96,7 +96,7 @@ class BehlerParrinello:
         layers = [params[f"layer{k}"] for k in range(self.depth)]
         x = jnp.broadcast_to(inputs.features, (self.n_species, *inputs.features.shape))
         for layer in layers:
-            x = jnp.tanh(jax.vmap(apply_dense)(layer, x))
+            x = swish(jax.vmap(apply_dense)(layer, x))
         return x
 
     def local_energies(self, params: Params, inputs: FeatureInputs) -> Float[Array, " n_atoms"]:

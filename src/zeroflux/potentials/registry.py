@@ -12,6 +12,8 @@ from zeroflux.potentials.bpnn import BehlerParrinello
 from zeroflux.potentials.layers import Params
 from zeroflux.potentials.linear import Linear, Pair
 from zeroflux.potentials.neighbors import Neighborhood
+from zeroflux.potentials.painn import PaiNN
+from zeroflux.potentials.schnet import SchNet
 
 
 class Architecture(Protocol):
@@ -67,7 +69,8 @@ class Architecture(Protocol):
 
 
 ARCHITECTURES: dict[str, type[Any]] = {
-    architecture.name: architecture for architecture in (Linear, Pair, BehlerParrinello)
+    architecture.name: architecture
+    for architecture in (Linear, Pair, BehlerParrinello, SchNet, PaiNN)
 }
 
 

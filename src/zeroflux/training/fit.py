@@ -26,7 +26,7 @@ from zeroflux.training.state import load_state, save_state
 class Schedule:
     """How long and how fast to train: one rule for every architecture and size."""
 
-    learning_rate: float = 1e-2
+    learning_rate: float = 2e-2
     """Peak rate of Adam; matrices of large fan-in get less (`learning_rate_scales`)."""
     n_steps: int = 4000
     """Largest number of steps; the rate follows half a cosine down to zero over them."""

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-import scipy.linalg
 from jaxtyping import Float
 
 RIDGES = 10.0 ** np.arange(-12, 1.5, 0.5)  # per configuration, of features with unit spread
@@ -66,15 +65,14 @@ def ridge_on_totals(
     if local is not None:
         rows, values = _atom_rows(architecture, data["inputs"], local, train)
     # Reduce to a square problem once; every ridge then costs one small solve.
-    orthogonal, triangle = scipy.linalg.qr(rows, mode="economic")
+    orthogonal, triangle = np.linalg.qr(rows)
     reduced = orthogonal.T @ values
     candidates = []
     for ridge in RIDGES:
         penalty = np.sqrt(len(rows) * np.where(is_bias, BIAS_RIDGE, ridge))
-        theta = scipy.linalg.lstsq(
+        theta = np.linalg.lstsq(
             np.vstack([triangle, np.diag(penalty)]),
             np.concatenate([reduced, np.zeros(len(penalty))]),
-            lapack_driver="gelsy",
         )[0]
         error = float(np.sqrt(np.mean((x[held_out] @ theta - target[held_out]) ** 2)))
         candidates.append((error, ridge, theta))
