@@ -1,1 +1,26 @@
 """Tables, figures and the page that shows them."""
+
+from zeroflux.report.data import (
+    EnergyTrace,
+    JudgedClaim,
+    ModelResult,
+    RadialDistribution,
+    ReportData,
+    SizeTrend,
+    pooled_rmse,
+)
+from zeroflux.report.headlines import Headline, headlines
+from zeroflux.report.page import write_report
+
+__all__ = [
+    "EnergyTrace",
+    "Headline",
+    "JudgedClaim",
+    "ModelResult",
+    "RadialDistribution",
+    "ReportData",
+    "SizeTrend",
+    "headlines",
+    "pooled_rmse",
+    "write_report",
+]

@@ -1,0 +1,87 @@
+"""Boxes of the liquid for the three-dimensional view: ångström and meV, ready for the page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from zeroflux.correlation import system_name
+from zeroflux.report.data import ModelResult, ReportData, pooled_rmse
+from zeroflux.units import ANGSTROM, MILLIELECTRONVOLT
+
+MAX_BOXES = 40
+"""Configurations offered by the picker; more would only make the page heavy."""
+
+
+def boxes(data: ReportData) -> list[dict[str, Any]]:
+    """Configurations with per-atom energies relative to the mean of the species in its system.
+
+    Evaluated configurations come first, with the local energies of the median network of each
+    size; without networks, all converged labels with their basin energies.
+    """
+    chosen = list(data.evaluated) or [
+        k for k, label in enumerate(data.labels) if label.is_converged
+    ]
+    models = _one_per_size(data.networks) if data.evaluated else []
+    labels = [data.labels[k] for k in chosen]
+    if not labels:
+        return []
+    sizes = [label.n_atoms for label in labels]
+    keys = np.concatenate(
+        [[f"{system_name(label)} {z}" for z in label.frame.atomic_numbers] for label in labels]
+    )
+    basin = _centred(np.concatenate([label.basin_energy for label in labels]), keys)
+    fields = {"basin energy": basin}
+    for model in models:
+        name = f"{model.architecture} {model.n_parameters:,}"
+        local = _centred(model.local_energy, keys)
+        fields[f"local energy, {name}"] = local
+        fields[f"local − basin, {name}"] = local - basin
+    ends = np.cumsum(sizes)
+    shown = np.unique(np.linspace(0, len(labels) - 1, min(MAX_BOXES, len(labels))).astype(int))
+    return [
+        {
+            "name": f"configuration {chosen[k] + 1}: {_formula(labels[k])}",
+            "symbols": [chemical_symbols[z] for z in labels[k].frame.atomic_numbers],
+            "positions": _wrapped(labels[k]).round(3).tolist(),
+            "cell": (labels[k].frame.cell / ANGSTROM).round(4).tolist(),
+            "fields": {
+                name: values[ends[k] - sizes[k] : ends[k]].round(3).tolist()
+                for name, values in fields.items()
+            },
+        }
+        for k in shown
+    ]
+
+
+def _one_per_size(networks: tuple[ModelResult, ...]) -> list[ModelResult]:
+    """The network of median error of each architecture and size."""
+    groups: dict[tuple[str, int], list[ModelResult]] = {}
+    for model in networks:
+        groups.setdefault((model.architecture, model.n_parameters), []).append(model)
+    return [
+        sorted(own, key=lambda model: pooled_rmse(model.scores))[(len(own) - 1) // 2]
+        for own in groups.values()
+    ]
+
+
+def _centred(energy: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Energy relative to the mean of its species and system (meV)."""
+    _, code = np.unique(keys, return_inverse=True)
+    mean = np.bincount(code, weights=energy) / np.bincount(code)
+    return (energy - mean[code]) / MILLIELECTRONVOLT
+
+
+def _wrapped(label) -> np.ndarray:
+    """Positions inside the cell (Å)."""
+    fractional = label.frame.fractional_positions
+    return (fractional - np.floor(fractional)) @ label.frame.cell / ANGSTROM
+
+
+def _formula(label) -> str:
+    """System and composition, such as ``argon, Ar16``."""
+    numbers, counts = np.unique(label.frame.atomic_numbers, return_counts=True)
+    formula = "".join(f"{chemical_symbols[z]}{n}" for z, n in zip(numbers, counts, strict=True))
+    return f"{system_name(label)}, {formula}"

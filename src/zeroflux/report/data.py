@@ -1,0 +1,137 @@
+"""What a report shows, gathered in one record of plain arrays (atomic units throughout)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float
+
+from zeroflux.correlation import ShortcutComparison, system_name
+from zeroflux.errors import ArtifactError
+from zeroflux.evaluation import (
+    Association,
+    LocalityScore,
+    NoiseFloors,
+    SizeRegression,
+    SpeciesScore,
+    TotalScore,
+    Verdict,
+)
+from zeroflux.labels import Label
+
+
+@dataclass(frozen=True, eq=False)
+class ModelResult:
+    """One trained network, or a baseline, on the evaluated configurations."""
+
+    name: str
+    architecture: str
+    n_parameters: int
+    seed: int
+    trained_on: str
+    """Name of the training set, such as ``"argon"``."""
+    local_energy: Float[np.ndarray, " n_evaluated_atoms"]
+    """Per-atom energies of the evaluated labels, one after the other (hartree)."""
+    scores: tuple[SpeciesScore, ...] = ()
+    totals: tuple[TotalScore, ...] = ()
+    is_baseline: bool = False
+    """Whether it is a yardstick rather than a subject of the study."""
+
+
+@dataclass(frozen=True, eq=False)
+class EnergyTrace:
+    """Potential energy per atom along a sampling run (hartree)."""
+
+    name: str
+    step: Float[np.ndarray, " n_steps"]
+    energy_per_atom: Float[np.ndarray, " n_steps"]
+
+
+@dataclass(frozen=True, eq=False)
+class RadialDistribution:
+    """Radial distribution function of a system."""
+
+    name: str
+    distance: Float[np.ndarray, " n_bins"]
+    """Centres of the bins (bohr)."""
+    g: Float[np.ndarray, " n_bins"]
+
+
+@dataclass(frozen=True)
+class SizeTrend:
+    """The regression of local error on size for one training set and system."""
+
+    name: str
+    regression: SizeRegression
+    """Slope in hartree per decade of parameters."""
+
+
+@dataclass(frozen=True)
+class JudgedClaim:
+    """A claim with its verdict and the unit its effect is shown in."""
+
+    verdict: Verdict
+    unit: Literal["meV per decade", ""] = ""
+    """``"meV per decade"`` if the effect is in hartree per decade of parameters."""
+
+
+@dataclass(frozen=True, eq=False)
+class ReportData:
+    """Everything a report may show; what is empty is left out of the page.
+
+    Raises
+    ------
+    ArtifactError
+        If a model has another number of energies than the evaluated labels have atoms.
+    """
+
+    title: str
+    labels: Sequence[Label]
+    evaluated: Sequence[int] = ()
+    """Indices of the labels that the models were scored on."""
+    shortcuts: Sequence[ShortcutComparison] = ()
+    models: Sequence[ModelResult] = ()
+    trends: Sequence[SizeTrend] = ()
+    claims: Sequence[JudgedClaim] = ()
+    """Claims judged by criteria that were set beforehand."""
+    associations: Sequence[Association] = ()
+    locality: Sequence[LocalityScore] = ()
+    noise: NoiseFloors | None = None
+    traces: Sequence[EnergyTrace] = ()
+    distributions: Sequence[RadialDistribution] = ()
+    provenance: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    """Settings and versions by heading."""
+
+    def __post_init__(self) -> None:
+        n_atoms = sum(self.labels[k].n_atoms for k in self.evaluated)
+        for model in self.models:
+            if len(model.local_energy) != n_atoms:
+                raise ArtifactError(
+                    f"Model {model.name!r} has {len(model.local_energy)} energies; expected "
+                    f"{n_atoms}, one per atom of the {len(self.evaluated)} evaluated labels. "
+                    "Evaluate it again on these labels."
+                )
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        """Names of the systems that occur in the labels."""
+        return tuple(dict.fromkeys(system_name(label) for label in self.labels))
+
+    @property
+    def networks(self) -> tuple[ModelResult, ...]:
+        """The models that are no baselines, smallest first."""
+        subjects = (model for model in self.models if not model.is_baseline)
+        return tuple(sorted(subjects, key=lambda model: (model.n_parameters, model.seed)))
+
+
+def pooled_rmse(scores: Sequence[SpeciesScore], system: str | None = None) -> float:
+    """Centred RMSE over the species of a system (or of all), weighted by atoms (hartree)."""
+    used = [score for score in scores if system is None or score.system == system]
+    if not used:
+        return float("nan")
+    weight = np.array([score.n_atoms for score in used], dtype=np.float64)
+    square = np.array([score.rmse.value**2 for score in used])
+    return float(np.sqrt(weight @ square / weight.sum()))

@@ -1,0 +1,212 @@
+"""What was found, in plain words with numbers, for the top of the page and the terminal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from zeroflux.evaluation.statistics import Estimate
+from zeroflux.report.data import JudgedClaim, ReportData, pooled_rmse
+from zeroflux.units import MILLIELECTRONVOLT
+
+FEW_LABELS, FEW_SEEDS = 100, 10
+"""Below these numbers the page calls its own evidence thin."""
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One finding."""
+
+    topic: str
+    outcome: str
+    """Short: a number with unit, or supported, refuted, undecided."""
+    sentence: str
+
+
+def headlines(data: ReportData) -> tuple[Headline, ...]:
+    """Findings in the order of their weight; each says how much data stands behind it."""
+    found = [_evidence(data), _emergence(data), _size(data)]
+    found += [
+        Headline(c.verdict.criterion.claim, c.verdict.outcome, _claim_sentence(c))
+        for c in data.claims
+    ]
+    found += [_shortcut(data), _locality(data)]
+    return tuple(headline for headline in found if headline is not None)
+
+
+def _evidence(data: ReportData) -> Headline:
+    """Number of labels and seeds, and whether that is thin."""
+    converged = sum(label.is_converged for label in data.labels)
+    failed = len(data.labels) - converged
+    seeds = _fewest_seeds(data)
+    thin = [
+        text
+        for text, is_thin in (
+            (f"fewer than {FEW_LABELS} labels", converged < FEW_LABELS),
+            (f"fewer than {FEW_SEEDS} seeds per size", 0 < seeds < FEW_SEEDS),
+        )
+        if is_thin
+    ]
+    sentence = f"{converged} labelled configurations of {', '.join(data.systems)}"
+    sentence += f", {failed} more did not converge and were left out" if failed else ""
+    if data.networks:
+        sentence += (
+            f"; {len(data.networks)} networks, at least {seeds} seeds of each size, scored on "
+            f"{len(data.evaluated)} configurations they were not trained on"
+        )
+    sentence += (
+        f". This is thin evidence ({' and '.join(thin)}): read the intervals, not the points."
+        if thin
+        else "."
+    )
+    return Headline("Evidence", "thin" if thin else "ample", sentence)
+
+
+def _emergence(data: ReportData) -> Headline | None:
+    """How well the best size decomposes, beside the baseline that knows totals only."""
+    networks = data.networks
+    if not networks or not any(m.scores for m in networks):
+        return None
+    by_size: dict[tuple[str, int], list[float]] = {}
+    for model in networks:
+        by_size.setdefault((model.architecture, model.n_parameters), []).append(
+            pooled_rmse(model.scores) / MILLIELECTRONVOLT
+        )
+    (architecture, size), errors = min(by_size.items(), key=lambda item: float(np.mean(item[1])))
+    pearson = [
+        score.pearson.value
+        for model in networks
+        if (model.architecture, model.n_parameters) == (architecture, size)
+        for score in model.scores
+    ]
+    spread = np.sqrt(
+        np.average(
+            [s.spread**2 for s in networks[0].scores],
+            weights=[s.n_atoms for s in networks[0].scores],
+        )
+    )
+    scatter = f" ± {np.std(errors, ddof=1):.2f}" if len(errors) > 1 else ""
+    sentence = (
+        f"Trained on totals only, {architecture} networks of {size:,} parameters give basin "
+        f"energies with a centred error of {np.mean(errors):.2f}{scatter} meV (standard deviation "
+        f"over {len(errors)} seeds) of a spread of {spread / MILLIELECTRONVOLT:.1f} meV, mean "
+        f"r = {np.nanmean(pearson):.3f}."
+    )
+    baselines = [
+        f"{model.name} {pooled_rmse(model.scores) / MILLIELECTRONVOLT:.1f} meV"
+        for model in data.models
+        if model.is_baseline
+    ]
+    if baselines:
+        sentence += f" Baselines: {', '.join(baselines)}."
+    return Headline("Local energies from totals", f"{np.mean(errors):.2f} meV", sentence)
+
+
+def _size(data: ReportData) -> Headline | None:
+    """Change of the error with size."""
+    if not data.trends:
+        return None
+    parts = []
+    for trend in data.trends:
+        slope = trend.regression.slope
+        parts.append(
+            f"{trend.name}: {_signed(slope.value)} meV per tenfold number of parameters "
+            f"({_mev_range(slope)})"
+        )
+    first = data.trends[0].regression.slope
+    is_open = not np.isfinite(first.low) or first.low <= 0 <= first.high
+    outcome = "no clear trend" if is_open else ("grows" if first.value > 0 else "falls")
+    return Headline("Error against size", outcome, "; ".join(parts) + ".")
+
+
+def _shortcut(data: ReportData) -> Headline | None:
+    """Chosen shortcut per comparison."""
+    parts = []
+    for comparison in data.shortcuts:
+        if not comparison.results:
+            continue
+        best = comparison.best
+        for score in best.scores:
+            value = score.rmse.value / MILLIELECTRONVOLT
+            parts.append(
+                (
+                    value,
+                    f"{score.system}, {chemical_symbols[score.species]}: predictor "
+                    f"{best.fit.predictor.name} leaves {value:.2f} meV ({_mev_range(score.rmse)}) "
+                    f"of {score.spread / MILLIELECTRONVOLT:.1f}, r = {score.pearson.value:.3f}, "
+                    f"held-out R² of totals {best.held_out.r2:.3f}",
+                )
+            )
+    if not parts:
+        return None
+    values = [value for value, _ in parts]
+    outcome = (
+        f"{values[0]:.1f} meV"
+        if len(values) == 1
+        else f"{min(values):.1f} to {max(values):.1f} meV"
+    )
+    return Headline(
+        "Shortcut fitted on totals", outcome, "; ".join(text for _, text in parts) + "."
+    )
+
+
+def _locality(data: ReportData) -> Headline | None:
+    """How local the basin energies are."""
+    if not data.locality:
+        return None
+    parts = [
+        f"{s.system}, {chemical_symbols[s.species]}: {s.rmse / MILLIELECTRONVOLT:.2f} of "
+        f"{s.spread / MILLIELECTRONVOLT:.1f} meV"
+        for s in data.locality
+    ]
+    return Headline(
+        "Locality of the basin energy",
+        f"r = {min(s.pearson for s in data.locality):.2f}",
+        "A linear model of radial functions of the neighbours, fitted to basin energies, leaves "
+        + "; ".join(parts)
+        + " (configuration left out). The smaller this is, the better the energies can be learned.",
+    )
+
+
+def _fewest_seeds(data: ReportData) -> int:
+    """Smallest number of networks of one architecture, size and training set."""
+    counts: dict[tuple[str, int, str], int] = {}
+    for model in data.networks:
+        key = (model.architecture, model.n_parameters, model.trained_on)
+        counts[key] = counts.get(key, 0) + 1
+    return min(counts.values(), default=0)
+
+
+def _claim_sentence(claim: JudgedClaim) -> str:
+    """Effect and interval against the criterion set beforehand."""
+    scale = 1.0 / MILLIELECTRONVOLT if claim.unit else 1.0
+    effect, criterion = claim.verdict.effect, claim.verdict.criterion
+    unit = f" {claim.unit}" if claim.unit else ""
+    side = "above" if criterion.direction == "positive" else "below"
+    limit = criterion.minimum_effect * (1.0 if side == "above" else -1.0) * scale
+    interval = (
+        f"95 % interval {effect.low * scale:.3g} to {effect.high * scale:.3g}"
+        if np.isfinite(effect.low)
+        else "too few data for an interval"
+    )
+    return (
+        f"Effect {effect.value * scale:.3g}{unit} ({interval}); the criterion set beforehand asks "
+        f"for the whole interval to lie {side} {limit:.3g}."
+    )
+
+
+def _signed(value: float) -> str:
+    """Signed meV."""
+    return f"{value / MILLIELECTRONVOLT:+.2f}".replace("-", "\N{MINUS SIGN}")
+
+
+def _mev_range(estimate: Estimate) -> str:
+    """Interval in meV in words."""
+    if not np.isfinite(estimate.low):
+        return "too few data for an interval"
+    low, high = _signed(estimate.low), _signed(estimate.high)
+    if estimate.low >= 0:
+        low, high = low.lstrip("+"), high.lstrip("+")
+    return f"95 % interval {low} to {high} meV"

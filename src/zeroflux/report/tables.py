@@ -1,0 +1,335 @@
+"""The tables of a report as plain rows, with units in the headings."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from zeroflux.evaluation.statistics import Estimate
+from zeroflux.report.data import ModelResult, ReportData
+from zeroflux.units import MILLIELECTRONVOLT
+
+Cell = str | float | int
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that sorts in the page and is written as CSV."""
+
+    name: str
+    title: str
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+def table_csv(table: Table) -> str:
+    """The table as comma-separated values."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows(
+        [f"{cell:.7g}" if isinstance(cell, float) else cell for cell in row] for row in table.rows
+    )
+    return out.getvalue()
+
+
+def all_tables(data: ReportData) -> tuple[Table, ...]:
+    """All tables that have rows, in the order of the page."""
+    tables = (
+        model_table(data.models),
+        total_table(data.models),
+        shortcut_table(data),
+        slope_table(data),
+        locality_table(data),
+        association_table(data),
+        noise_table(data),
+    )
+    return tuple(table for table in tables if table.rows)
+
+
+def model_table(models: Sequence[ModelResult]) -> Table:
+    """Local energies of every model and baseline."""
+    rows: list[tuple[Cell, ...]] = []
+    for model in models:
+        for s in model.scores:
+            rows.append(
+                (
+                    model.name,
+                    model.architecture,
+                    model.n_parameters,
+                    model.seed,
+                    s.system,
+                    chemical_symbols[s.species],
+                    _mev(s.rmse.value),
+                    _mev_interval(s.rmse),
+                    _mev(s.spread),
+                    s.slope.value,
+                    s.pearson.value,
+                    s.r2.value,
+                    s.rank_within.value,
+                    _mev(s.offset),
+                    s.n_configurations,
+                )
+            )
+    return Table(
+        "local-energies",
+        "Local energies of every model",
+        "Centred per species and system; the offset that was taken out is its own column.",
+        (
+            "model",
+            "architecture",
+            "parameters",
+            "seed",
+            "system",
+            "species",
+            "RMSE (meV)",
+            "95 % interval (meV)",
+            "spread (meV)",
+            "slope",
+            "Pearson r",
+            "R²",
+            "rank r within",
+            "offset (meV)",
+            "configurations",
+        ),
+        tuple(rows),
+    )
+
+
+def total_table(models: Sequence[ModelResult]) -> Table:
+    """Errors of total energies of every model."""
+    rows = tuple(
+        (
+            model.name,
+            model.n_parameters,
+            model.seed,
+            s.system,
+            _mev(s.rmse.value),
+            _mev_interval(s.rmse),
+            _mev(s.mae.value),
+            _mev(s.mean_error),
+            s.n_configurations,
+        )
+        for model in models
+        for s in model.totals
+    )
+    return Table(
+        "total-energies",
+        "Total energies of every model, per atom",
+        "On configurations left out of training.",
+        (
+            "model",
+            "parameters",
+            "seed",
+            "system",
+            "RMSE (meV)",
+            "95 % interval (meV)",
+            "MAE (meV)",
+            "mean error (meV)",
+            "configurations",
+        ),
+        rows,
+    )
+
+
+def shortcut_table(data: ReportData) -> Table:
+    """Error of each shortcut against the direct energies."""
+    rows: list[tuple[Cell, ...]] = []
+    for comparison in data.shortcuts:
+        for result in comparison.results:
+            bounds = {(b.system, b.species): b.rmse for b in result.upper_bounds}
+            for s in result.scores:
+                rows.append(
+                    (
+                        result.fit.predictor.name,
+                        ", ".join(comparison.trained_on),
+                        s.system,
+                        chemical_symbols[s.species],
+                        _mev(s.rmse.value),
+                        _mev_interval(s.rmse),
+                        _mev(bounds[s.system, s.species]),
+                        _mev(s.spread),
+                        s.slope.value,
+                        s.pearson.value,
+                        result.held_out.r2,
+                        _mev(result.held_out.rmse),
+                        _mev(result.sum_rule_rms),
+                    )
+                )
+    return Table(
+        "shortcuts",
+        "Error budget of the shortcut",
+        "Error of per-atom energies by the shortcut against the direct basin energies. The bound "
+        "is the same predictor fitted to the basin energies. Held-out columns judge totals. The "
+        "sum-rule residual is what the per-atom energies missed the total by, before it was "
+        "spread back.",
+        (
+            "predictor",
+            "fitted on",
+            "system",
+            "species",
+            "RMSE (meV)",
+            "95 % interval (meV)",
+            "bound (meV)",
+            "spread (meV)",
+            "slope",
+            "Pearson r",
+            "held-out R²",
+            "held-out RMSE (meV/atom)",
+            "sum-rule residual (meV/atom)",
+        ),
+        tuple(rows),
+    )
+
+
+def slope_table(data: ReportData) -> Table:
+    """Slopes of the shortcuts with their intervals."""
+    rows: list[tuple[Cell, ...]] = []
+    for comparison in data.shortcuts:
+        for result in comparison.results:
+            fit = result.fit
+            terms = fit.predictor.name.split(",")
+            is_shared = len(result.slope_intervals) < fit.slopes.size
+            local = {(b.system, b.species): b.slopes for b in result.upper_bounds}
+            for row, number in enumerate(fit.species):
+                for column, term in enumerate(terms):
+                    position = column if is_shared else row * len(terms) + column
+                    interval = result.slope_intervals[position]
+                    fitted = [
+                        f"{slopes[column]:.3f} ({system})"
+                        for (system, species), slopes in local.items()
+                        if species == number
+                    ]
+                    rows.append(
+                        (
+                            fit.predictor.name,
+                            ", ".join(comparison.trained_on),
+                            chemical_symbols[number],
+                            term,
+                            float(fit.slopes[row, column]),
+                            f"{interval.low:.3f} to {interval.high:.3f}",
+                            "; ".join(fitted),
+                            fit.n_configurations,
+                            fit.note or "all determined",
+                        )
+                    )
+    return Table(
+        "slopes",
+        "Slopes of the shortcut",
+        "Fitted on totals, with bootstrap intervals over configurations, beside the slope that a "
+        "fit to the atoms themselves has.",
+        (
+            "predictor",
+            "fitted on",
+            "species",
+            "term",
+            "slope",
+            "95 % interval",
+            "slope of the atoms",
+            "configurations",
+            "coefficients",
+        ),
+        tuple(rows),
+    )
+
+
+def locality_table(data: ReportData) -> Table:
+    """How far near neighbours explain the basin energy."""
+    return Table(
+        "locality",
+        "Basin energies are local",
+        "Ridge regression of basin energies on radial functions of the neighbours, each "
+        "configuration predicted by a fit to the others.",
+        ("system", "species", "RMSE (meV)", "spread (meV)", "Pearson r", "atoms"),
+        tuple(
+            (
+                s.system,
+                chemical_symbols[s.species],
+                _mev(s.rmse),
+                _mev(s.spread),
+                s.pearson,
+                s.n_atoms,
+            )
+            for s in data.locality
+        ),
+    )
+
+
+def association_table(data: ReportData) -> Table:
+    """Local fidelity against transfer."""
+    return Table(
+        "transfer",
+        "Local error and transfer error",
+        "Spearman correlation over networks; partial: given the covariates. Adjusted p-values are "
+        "Holm's over all rows.",
+        (
+            "target",
+            "networks",
+            "n",
+            "Spearman",
+            "95 % interval",
+            "partial",
+            "95 % interval of partial",
+            "p",
+            "adjusted p",
+        ),
+        tuple(
+            (
+                a.target,
+                a.group,
+                a.n_models,
+                a.correlation.value,
+                _interval(a.correlation),
+                a.partial.value,
+                _interval(a.partial),
+                a.p_value,
+                a.adjusted_p_value,
+            )
+            for a in data.associations
+        ),
+    )
+
+
+def noise_table(data: ReportData) -> Table:
+    """Noise floors."""
+    rows: tuple[tuple[Cell, ...], ...] = ()
+    if data.noise is not None:
+        floors = (
+            ("basin surfaces: ¼ ∫∇²ρ, root mean square", data.noise.kinetic_gauge),
+            ("closure of the energy per atom, root mean square", data.noise.closure),
+            ("direct against shortcut, centred", data.noise.shortcut),
+            ("seeds of one network, per atom", data.noise.seeds),
+        )
+        rows = tuple((name, _mev(value)) for name, value in floors if np.isfinite(value))
+    return Table(
+        "noise-floors",
+        "Noise floors",
+        "No difference below these sizes means anything.",
+        ("source", "size (meV)"),
+        rows,
+    )
+
+
+def _mev(value: float) -> float:
+    """Hartree to meV."""
+    return float(value / MILLIELECTRONVOLT)
+
+
+def _mev_interval(estimate: Estimate) -> str:
+    """Interval in meV."""
+    if not np.isfinite(estimate.low):
+        return "too few data"
+    return f"{_mev(estimate.low):.2f} to {_mev(estimate.high):.2f}"
+
+
+def _interval(estimate: Estimate) -> str:
+    """Interval of a number without unit."""
+    if not np.isfinite(estimate.low):
+        return "too few data"
+    return f"{estimate.low:.2f} to {estimate.high:.2f}"
