@@ -4,9 +4,11 @@
    whose steepest ascent leads to neighbour ``s``.
 2. The caller puts the owning atom (0, 1, ...) at the tops; `follow_pointers` copies it to all
    voxels whose steepest ascent ends there.
-3. `find_seams` marks voxels with a higher neighbour of another owner by adding `QUEUED`.
-4. `mix_weights` turns what is shared by several atoms into ``-1 - slot`` and back into the
-   dominant owner when it has finished.
+3. `find_seams` lists voxels with a higher neighbour of another owner; they are marked by adding
+   `QUEUED`.
+4. `flood_downhill` marks in the same way what lies downhill of those, and adds `ONE_PENDING` for
+   each marked higher neighbour. `mix_weights` takes both off again, and writes ``-1 - slot`` where
+   several atoms share a voxel, which `write_dominant` turns into the dominant owner.
 
 All kernels release the GIL and work on a slab ``begin <= i < end`` of the first index where that
 is meaningful, so that threads can share the work.
@@ -20,6 +22,7 @@ import numpy as np
 from numba import njit
 
 QUEUED = 1 << 30
+ONE_PENDING = 1 << 24  # counts up to 26 higher neighbours in bits 24 to 28
 
 
 @typing.no_type_check
@@ -28,6 +31,8 @@ def point_uphill(field, offsets, slopes, labels, begin, end):
     n_a, n_b, n_c = field.shape
     best = np.empty(n_c)
     choice = np.empty(n_c, np.int32)
+    tops = np.empty(64, np.int64)
+    n_tops = 0
     for i in range(begin, end):
         for j in range(n_b):
             centre = field[i, j]
@@ -35,21 +40,47 @@ def point_uphill(field, offsets, slopes, labels, begin, end):
             choice[:] = -1
             for s in range(offsets.shape[0]):
                 row = field[(i + offsets[s, 0]) % n_a, (j + offsets[s, 1]) % n_b]
-                step = offsets[s, 2]
-                slope = slopes[s]
+                step = offsets[s, 2] % n_c
+                if step > n_c // 2:
+                    step -= n_c
                 mark = np.int32(-2 - s)
-                for k in range(max(0, -step), min(n_c, n_c - step)):
-                    rise = slope * (row[k + step] - centre[k])
-                    up = rise > best[k]
-                    best[k] = rise if up else best[k]
-                    choice[k] = mark if up else choice[k]
+                first, last = max(0, -step), min(n_c, n_c - step)
+                _keep_steepest(
+                    row[first + step : last + step],
+                    centre[first:last],
+                    slopes[s],
+                    mark,
+                    best[first:last],
+                    choice[first:last],
+                )
                 for edge in range(abs(step)):  # the few voxels whose neighbour wraps around
-                    k = (edge if step < 0 else n_c - 1 - edge) % n_c
-                    rise = slope * (row[(k + step) % n_c] - centre[k])
+                    k = edge if step < 0 else n_c - 1 - edge
+                    rise = slopes[s] * (row[(k + step) % n_c] - centre[k])
                     if rise > best[k]:
                         best[k] = rise
                         choice[k] = mark
             labels[i, j] = choice
+            highest = choice[0]
+            for k in range(n_c):
+                highest = max(highest, choice[k])
+            if highest == -1:
+                for k in range(n_c):
+                    if choice[k] == -1:
+                        if n_tops == tops.size:
+                            tops = _doubled(tops)
+                        tops[n_tops] = (i * n_b + j) * n_c + k
+                        n_tops += 1
+    return tops[:n_tops].copy()
+
+
+@typing.no_type_check
+@njit(cache=True, nogil=True)
+def _keep_steepest(row, centre, slope, mark, best, choice):
+    for k in range(centre.size):  # no branch and no negative index: this loop is vectorised
+        rise = slope * (row[k] - centre[k])
+        up = rise > best[k]
+        best[k] = rise if up else best[k]
+        choice[k] = mark if up else choice[k]
 
 
 @typing.no_type_check
@@ -96,10 +127,10 @@ def find_seams(field, labels, offsets, begin, end):
     n_a, n_b, n_c = field.shape
     found = np.empty(1024, np.int64)
     n = 0
-    seam = np.empty(n_c, np.bool_)
+    seam = np.empty(n_c, np.uint8)
     for i in range(begin, end):
         for j in range(n_b):
-            seam[:] = False
+            seam[:] = 0
             centre = field[i, j]
             owner = labels[i, j]
             for s in range(offsets.shape[0]):
@@ -107,23 +138,88 @@ def find_seams(field, labels, offsets, begin, end):
                 b = (j + offsets[s, 1]) % n_b
                 row = field[a, b]
                 others = labels[a, b]
-                step = offsets[s, 2]
-                for k in range(max(0, -step), min(n_c, n_c - step)):
-                    differ = others[k + step] != owner[k]
-                    seam[k] |= differ & (row[k + step] > centre[k])
+                step = offsets[s, 2] % n_c
+                if step > n_c // 2:
+                    step -= n_c
+                first, last = max(0, -step), min(n_c, n_c - step)
+                _mark_seam(
+                    row[first + step : last + step],
+                    centre[first:last],
+                    others[first + step : last + step],
+                    owner[first:last],
+                    seam[first:last],
+                )
                 for edge in range(abs(step)):
-                    k = (edge if step < 0 else n_c - 1 - edge) % n_c
+                    k = edge if step < 0 else n_c - 1 - edge
                     m = (k + step) % n_c
-                    seam[k] |= (others[m] != owner[k]) & (row[m] > centre[k])
+                    if others[m] != owner[k] and row[m] > centre[k]:
+                        seam[k] = 1
             for k in range(n_c):
                 if seam[k]:
                     if n == found.size:
-                        longer = np.empty(2 * n, np.int64)
-                        longer[:n] = found
-                        found = longer
+                        found = _doubled(found)
                     found[n] = (i * n_b + j) * n_c + k
                     n += 1
     return found[:n].copy()
+
+
+@typing.no_type_check
+@njit(cache=True, nogil=True)
+def _mark_seam(row, centre, others, owner, seam):
+    for k in range(centre.size):
+        differ = np.uint8(others[k] != owner[k])
+        seam[k] |= differ & np.uint8(row[k] > centre[k])
+
+
+@typing.no_type_check
+@njit(cache=True, nogil=True)
+def flood_downhill(field, labels, offsets, begin, end, arrivals, is_message):
+    """Mark all voxels downhill of the given ones and count the marked higher neighbours of each.
+
+    ``arrivals`` are voxels to start from, or messages that a marked voxel of another slab lies
+    above them. Returns such messages for other slabs, and the number of voxels newly marked.
+    """
+    n_a, n_b, n_c = field.shape
+    steps, reach = _flat_steps(offsets, n_b, n_c)
+    values = field.ravel()
+    flat = labels.ravel()
+    near = np.empty(steps.size, np.int64)
+    low, high = begin * n_b * n_c, end * n_b * n_c
+    outbox = np.empty(64, np.int64)
+    n_out = 0
+    n_marked = 0
+    stack = np.empty(arrivals.size + 1024, np.int64)
+    n_stack = 0
+    for voxel in arrivals:
+        if flat[voxel] < QUEUED:
+            flat[voxel] |= QUEUED
+            stack[n_stack] = voxel
+            n_stack += 1
+        if is_message:
+            flat[voxel] += ONE_PENDING
+    while n_stack > 0:
+        n_stack -= 1
+        n_marked += 1
+        voxel = stack[n_stack]
+        _neighbours(voxel, n_a, n_b, n_c, offsets, steps, reach, near)
+        if n_stack + near.size > stack.size:
+            stack = _doubled(stack)
+        if n_out + near.size > outbox.size:
+            outbox = _doubled(outbox)
+        here = values[voxel]
+        for s in range(near.size):
+            if values[near[s]] < here:
+                if near[s] < low or near[s] >= high:
+                    outbox[n_out] = near[s]
+                    n_out += 1
+                    continue
+                label = flat[near[s]]
+                if label < QUEUED:
+                    label |= QUEUED
+                    stack[n_stack] = near[s]
+                    n_stack += 1
+                flat[near[s]] = label + ONE_PENDING
+    return outbox[:n_out].copy(), n_marked
 
 
 @typing.no_type_check
@@ -133,64 +229,62 @@ def mix_weights(
     labels,
     offsets,
     conductances,
-    seams,
-    seed_voxels,
-    seed_offsets,
-    seed_owners,
+    begin,
+    end,
+    arrivals,
+    is_message,
     n_atoms,
     cutoff,
+    voxels,
+    starts,
+    owners,
+    weights,
+    base,
+    n_slots,
+    last_entry,
 ):
+    """Weights of the marked voxels of a slab, each as soon as all higher ones are known.
+
+    A voxel is ready when its count of pending higher neighbours has come down to zero. Last in,
+    first out keeps the work within a neighbourhood that the cache holds. ``arrivals`` are voxels
+    that are ready, or messages that a higher voxel of another slab has been done. Returns such
+    messages, the number of slots in use, and the voxels that are left if the entries ran out.
+    """
     n_a, n_b, n_c = field.shape
-    n_s = offsets.shape[0]
+    steps, reach = _flat_steps(offsets, n_b, n_c)
     values = field.ravel()
     flat = labels.ravel()
-    n_slots = seed_voxels.size
-    voxels = np.empty(max(1024, 2 * n_slots, seams.size), np.int64)
-    starts = np.empty(voxels.size + 1, np.int64)
-    owners = np.empty(max(2 * voxels.size, 2 * seed_owners.size), np.int32)
-    weights = np.empty(owners.size)
-    starts[0] = 0
-    heap = np.empty(max(1024, 2 * seams.size), np.int64)
-    n_heap = 0
-    for voxel in seams:
-        flat[voxel] |= QUEUED
-        n_heap = _push(heap, n_heap, values, voxel)
-    for slot in range(n_slots):  # tops that several atoms share
-        voxel = seed_voxels[slot]
-        voxels[slot] = voxel
-        first, last = seed_offsets[slot], seed_offsets[slot + 1]
-        starts[slot + 1] = last
-        for m in range(first, last):
-            owners[m] = seed_owners[m]
-            weights[m] = 1.0 / (last - first)
-        flat[voxel] = -1 - slot
-        i, j, k = voxel // (n_b * n_c), voxel // n_c % n_b, voxel % n_c
-        for s in range(n_s):
-            a, b = (i + offsets[s, 0]) % n_a, (j + offsets[s, 1]) % n_b
-            near = (a * n_b + b) * n_c + (k + offsets[s, 2]) % n_c
-            if values[near] < values[voxel] and 0 <= flat[near] < QUEUED:
-                flat[near] |= QUEUED
-                heap, n_heap = _grow(heap, n_heap)
-                n_heap = _push(heap, n_heap, values, near)
+    near = np.empty(steps.size, np.int64)
+    low, high = begin * n_b * n_c, end * n_b * n_c
+    outbox = np.empty(64, np.int64)
+    n_out = 0
+    stack = np.empty(arrivals.size + 1024, np.int64)
+    n_stack = 0
     share = np.zeros(n_atoms)
     touched = np.empty(n_atoms, np.int64)
-    downhill = np.empty(n_s, np.int64)
-    while n_heap > 0:
-        voxel, n_heap = _pop(heap, n_heap, values)
+    for voxel in arrivals:
+        if is_message:
+            flat[voxel] -= ONE_PENDING
+        if flat[voxel] < QUEUED + ONE_PENDING:
+            stack[n_stack] = voxel
+            n_stack += 1
+    while n_stack > 0 and starts[base + n_slots] + n_atoms <= last_entry:
+        n_stack -= 1
+        voxel = stack[n_stack]
+        _neighbours(voxel, n_a, n_b, n_c, offsets, steps, reach, near)
+        if n_stack + near.size > stack.size:
+            stack = _doubled(stack)
+        if n_out + near.size > outbox.size:
+            outbox = _doubled(outbox)
         here = values[voxel]
-        i, j, k = voxel // (n_b * n_c), voxel // n_c % n_b, voxel % n_c
         n_touched = 0
-        n_down = 0
         total = 0.0
-        for s in range(n_s):
-            a = _wrap(i + offsets[s, 0], n_a)
-            b = _wrap(j + offsets[s, 1], n_b)
-            near = (a * n_b + b) * n_c + _wrap(k + offsets[s, 2], n_c)
-            rise = values[near] - here
+        for s in range(near.size):
+            rise = values[near[s]] - here
             if rise > 0.0:
+                label = flat[near[s]]
                 flux = rise * conductances[s]
                 total += flux
-                label = flat[near]
                 if label >= 0:
                     if share[label] == 0.0:
                         touched[n_touched] = label
@@ -204,65 +298,103 @@ def mix_weights(
                             n_touched += 1
                         share[owner] += flux * weights[m]
             elif rise < 0.0:
-                downhill[n_down] = near
-                n_down += 1
-        dominant = touched[0]
-        for t in range(n_touched):
-            if share[touched[t]] > share[dominant] or (
-                share[touched[t]] == share[dominant] and touched[t] < dominant
-            ):
-                dominant = touched[t]
+                if near[s] < low or near[s] >= high:
+                    outbox[n_out] = near[s]
+                    n_out += 1
+                    continue
+                label = flat[near[s]] - ONE_PENDING
+                flat[near[s]] = label
+                if label < QUEUED + ONE_PENDING:
+                    stack[n_stack] = near[s]
+                    n_stack += 1
         kept = 0.0
         n_kept = 0
         for t in range(n_touched):
             if share[touched[t]] > cutoff * total:
                 kept += share[touched[t]]
+                touched[n_kept], touched[t] = touched[t], touched[n_kept]
                 n_kept += 1
-        before = flat[voxel] - QUEUED
         if n_kept > 1:
-            if n_slots == voxels.size:
-                voxels = _doubled(voxels)
-                starts = _doubled(starts)
-            first = starts[n_slots]
-            if first + n_kept > owners.size:
-                owners = _doubled(owners)
-                weights = _doubled(weights)
-            m = first
-            for t in range(n_touched):
-                owner = touched[t]
-                if share[owner] > cutoff * total:
-                    owners[m] = owner
-                    weights[m] = share[owner] / kept
-                    m += 1
-            voxels[n_slots] = voxel
-            starts[n_slots + 1] = m
-            flat[voxel] = -1 - n_slots
+            slot = base + n_slots
+            m = starts[slot]
+            for t in range(n_kept):
+                owners[m] = touched[t]
+                weights[m] = share[touched[t]] / kept
+                m += 1
+            voxels[slot] = voxel
+            starts[slot + 1] = m
+            flat[voxel] = -1 - slot
             n_slots += 1
-        else:
-            flat[voxel] = dominant
-        if n_kept > 1 or dominant != before:
-            for t in range(n_down):
-                near = downhill[t]
-                if flat[near] < QUEUED:
-                    flat[near] |= QUEUED
-                    if n_heap == heap.size:
-                        heap = _doubled(heap)
-                    n_heap = _push(heap, n_heap, values, near)
+        elif n_touched > 0:
+            flat[voxel] = touched[0]
         for t in range(n_touched):
             share[touched[t]] = 0.0
-    for slot in range(n_slots):
-        dominant = starts[slot]
-        for m in range(starts[slot], starts[slot + 1]):
-            if weights[m] > weights[dominant]:
-                dominant = m
-        flat[voxels[slot]] = owners[dominant]
-    n_entries = starts[n_slots]
-    return (
-        voxels[:n_slots].copy(),
-        starts[: n_slots + 1].copy(),
-        owners[:n_entries].copy(),
-        weights[:n_entries].copy(),
+    return outbox[:n_out].copy(), n_slots, stack[:n_stack].copy()
+
+
+@typing.no_type_check
+@njit(cache=True, nogil=True)
+def write_dominant(labels, voxels, starts, owners, weights):
+    """Replace the slot numbers in the labels by the owner of the largest weight."""
+    flat = labels.ravel()
+    for slot in range(voxels.size):
+        main = starts[slot]
+        for m in range(main + 1, starts[slot + 1]):
+            if weights[m] > weights[main] or (
+                weights[m] == weights[main] and owners[m] < owners[main]
+            ):
+                main = m
+        flat[voxels[slot]] = owners[main]
+
+
+@typing.no_type_check
+@njit(cache=True, nogil=True)
+def close_gap(voxels, starts, owners, weights, n_slots, n_entries, first_slot, count):
+    """Move the rows of a later stretch to the end of the first ``n_slots`` rows."""
+    shift = n_entries - starts[first_slot]
+    for slot in range(count):
+        voxels[n_slots + slot] = voxels[first_slot + slot]
+        begin, end = starts[first_slot + slot], starts[first_slot + slot + 1]
+        for m in range(begin, end):
+            owners[m + shift] = owners[m]
+            weights[m + shift] = weights[m]
+        starts[n_slots + slot] = begin + shift
+        starts[n_slots + slot + 1] = end + shift
+
+
+@typing.no_type_check
+@njit(cache=True, nogil=True)
+def _flat_steps(offsets, n_b, n_c):
+    steps = (offsets[:, 0] * n_b + offsets[:, 1]) * n_c + offsets[:, 2]
+    reach = np.empty(3, np.int64)
+    for d in range(3):
+        reach[d] = np.abs(offsets[:, d]).max()
+    return steps, reach
+
+
+@typing.no_type_check
+@njit(cache=True, nogil=True)
+def _neighbours(voxel, n_a, n_b, n_c, offsets, steps, reach, near):
+    line = voxel // n_c
+    k = voxel - line * n_c
+    i = line // n_b
+    j = line - i * n_b
+    inside = (
+        (i >= reach[0])
+        & (i < n_a - reach[0])
+        & (j >= reach[1])
+        & (j < n_b - reach[1])
+        & (k >= reach[2])
+        & (k < n_c - reach[2])
     )
+    if inside:
+        for s in range(steps.size):
+            near[s] = voxel + steps[s]
+    else:
+        for s in range(steps.size):
+            a = _wrap(i + offsets[s, 0], n_a)
+            b = _wrap(j + offsets[s, 1], n_b)
+            near[s] = (a * n_b + b) * n_c + _wrap(k + offsets[s, 2], n_c)
 
 
 @typing.no_type_check
@@ -271,51 +403,6 @@ def _doubled(array):
     longer = np.empty(2 * array.size, array.dtype)
     longer[: array.size] = array
     return longer
-
-
-@typing.no_type_check
-@njit(cache=True, nogil=True)
-def _grow(heap, n_heap):
-    if n_heap == heap.size:
-        heap = _doubled(heap)
-    return heap, n_heap
-
-
-@typing.no_type_check
-@njit(cache=True, nogil=True)
-def _push(heap, n, values, voxel):
-    value = values[voxel]
-    child = n
-    while child > 0:
-        parent = (child - 1) >> 1
-        if values[heap[parent]] >= value:
-            break
-        heap[child] = heap[parent]
-        child = parent
-    heap[child] = voxel
-    return n + 1
-
-
-@typing.no_type_check
-@njit(cache=True, nogil=True)
-def _pop(heap, n, values):
-    top = heap[0]
-    n -= 1
-    last = heap[n]
-    value = values[last]
-    parent = 0
-    while True:
-        child = 2 * parent + 1
-        if child >= n:
-            break
-        if child + 1 < n and values[heap[child + 1]] > values[heap[child]]:
-            child += 1
-        if values[heap[child]] <= value:
-            break
-        heap[parent] = heap[child]
-        parent = child
-    heap[parent] = last
-    return top, n
 
 
 @typing.no_type_check
@@ -337,25 +424,28 @@ def sum_by_owner(field, labels, sums):
 
 @typing.no_type_check
 @njit(cache=True, nogil=True)
-def share_by_weight(values, dominant, starts, owners, weights, sums):
+def share_by_weight(values, labels, voxels, starts, owners, weights, sums):
     """Move what other atoms own of the fractional voxels away from the dominant owner."""
-    for slot in range(values.size):
-        main = dominant[slot]
+    flat = labels.ravel()
+    for slot in range(voxels.size):
+        voxel = voxels[slot]
+        value = values[voxel]
+        main = flat[voxel]
         for m in range(starts[slot], starts[slot + 1]):
             if owners[m] != main:
-                sums[owners[m]] += weights[m] * values[slot]
-                sums[main] -= weights[m] * values[slot]
+                sums[owners[m]] += weights[m] * value
+                sums[main] -= weights[m] * value
 
 
 @typing.no_type_check
 @njit(cache=True, nogil=True)
-def field_range(field):
+def field_range(field, begin, end):
     """Smallest and largest value, sum, and sum of the negative values."""
     low = np.inf
     high = -np.inf
     total = 0.0
     negative = 0.0
-    for i in range(field.shape[0]):
+    for i in range(begin, end):
         for j in range(field.shape[1]):
             row = field[i, j]
             line = 0.0

@@ -59,10 +59,9 @@ def assign_attractors(
     """
     index = np.stack(np.unravel_index(voxels, grid.shape), axis=-1)
     positions = grid.origin + index @ grid.voxel_vectors
-    n_candidates = min(12, frame.n_atoms)
-    distances, atoms = nearest_nuclei(positions, frame, n_candidates=n_candidates)
-    is_owner = distances <= distances[:, :1] + TIE_TOLERANCE
-    nearest = np.where(is_owner, atoms, frame.n_atoms).min(axis=1)
+    distances, owners, counts = nearest_nuclei(positions, frame)
+    starts = np.concatenate([[0], np.cumsum(counts)])
+    nearest = owners[starts[:-1]]
     if core_radius is None:
         radius = covalent_radii[frame.atomic_numbers[nearest]] * ANGSTROM
     else:
@@ -73,44 +72,53 @@ def assign_attractors(
         positions=positions,
         values=field.reshape(-1)[voxels],
         atoms=nearest,
-        distances=distances[:, 0],
-        is_nuclear=distances[:, 0] <= np.maximum(radius, two_steps),
-        owner_starts=np.concatenate([[0], np.cumsum(is_owner.sum(axis=1))]),
-        owners=atoms[is_owner],
+        distances=distances,
+        is_nuclear=distances <= np.maximum(radius, two_steps),
+        owner_starts=starts,
+        owners=owners,
     )
 
 
 def nearest_nuclei(
-    points: Float[np.ndarray, "n_points 3"], frame: Frame, *, n_candidates: int
-) -> tuple[Float[np.ndarray, "n_points n_candidates"], Int[np.ndarray, "n_points n_candidates"]]:
-    """Distances (bohr) to the nearest nuclei, periodic images included, and their indices.
+    points: Float[np.ndarray, "n_points 3"], frame: Frame
+) -> tuple[
+    Float[np.ndarray, " n_points"], Int[np.ndarray, " n_owners"], Int[np.ndarray, " n_points"]
+]:
+    """Smallest distance to a nucleus (bohr), the nuclei at that distance, and how many they are.
 
-    Every nucleus appears once, with its nearest image. Images are taken in the Minkowski-reduced
-    cell, where the nearest one is among the 27 around a wrapped point.
+    Images are taken in the Minkowski-reduced cell, where the nearest one is among the 27 around a
+    wrapped point. Nuclei of one point come in ascending order.
     """
     reduced, _ = minkowski_reduce(frame.cell, pbc=True)
     inverse = np.linalg.inv(reduced)
-    wrapped = (frame.positions @ inverse) % 1.0
     shifts = np.array(list(product((-1, 0, 1), repeat=3)))
-    images = (wrapped[None] + shifts[:, None]).reshape(-1, 3) @ reduced
+    images = ((frame.positions @ inverse) % 1.0 + shifts[:, None]).reshape(-1, 3) @ reduced
     tree = KDTree(images)
     inside = ((points @ inverse) % 1.0) @ reduced
-    n_atoms = frame.n_atoms
-    n_asked = min(len(images), 4 * n_candidates + 8)
+    n_asked = min(4, len(images))
     while True:
         found, image = tree.query(inside, k=n_asked)
-        found, atom = found.reshape(len(points), -1), image.reshape(len(points), -1) % n_atoms
-        distances = np.full((len(points), n_candidates), np.inf)
-        atoms = np.full((len(points), n_candidates), -1)
-        filled = np.zeros(len(points), dtype=np.int64)
-        for column in range(n_asked):
-            new = ~(atoms == atom[:, column, None]).any(axis=1) & (filled < n_candidates)
-            distances[new, filled[new]] = found[new, column]
-            atoms[new, filled[new]] = atom[new, column]
-            filled[new] += 1
-        if (filled == n_candidates).all() or n_asked == len(images):
-            return distances, atoms
-        n_asked = min(len(images), 2 * n_asked)
+        is_owner = found <= found[:, :1] + TIE_TOLERANCE
+        if n_asked == len(images) or not is_owner[:, -1].any():
+            break
+        n_asked = min(len(images), 4 * n_asked)
+    atom = np.where(is_owner, np.asarray(image) % frame.n_atoms, frame.n_atoms)
+    atom.sort(axis=1)
+    is_owner = atom < frame.n_atoms
+    is_owner[:, 1:] &= atom[:, 1:] != atom[:, :-1]  # two images of one nucleus are one owner
+    return np.asarray(found)[:, 0], atom[is_owner], is_owner.sum(axis=1)
+
+
+def image_distances(
+    vectors: Float[np.ndarray, "n_vectors 3"], cell: Float[np.ndarray, "3 3"]
+) -> Float[np.ndarray, " n_vectors"]:
+    """Lengths of the shortest periodic images of vectors (bohr)."""
+    reduced, _ = minkowski_reduce(cell, pbc=True)
+    wrapped = vectors - np.rint(vectors @ np.linalg.inv(reduced)) @ reduced
+    squares = np.full(len(vectors), np.inf)
+    for shift in np.array(list(product((-1, 0, 1), repeat=3))) @ reduced:
+        squares = np.minimum(squares, ((wrapped + shift) ** 2).sum(axis=1))
+    return np.sqrt(squares)
 
 
 def terrace_plateaus(

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import warnings
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Float, Int, Num
+from jaxtyping import Float, Num
 
-from zeroflux.errors import PartitionError, RepairWarning
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
 from zeroflux.partition import _kernels
 from zeroflux.partition.attractors import Attractors, assign_attractors, terrace_plateaus
+from zeroflux.partition.checks import (
+    check_options,
+    checked_field,
+    checked_frame,
+    require_attractors,
+    warn_non_nuclear,
+)
 from zeroflux.partition.record import Method, Partition
+from zeroflux.partition.shares import SharedVoxels, Slabs, share_voxels
 from zeroflux.partition.voronoi import VoronoiStencil, all_neighbours, voronoi_stencil
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 WEIGHT_CUTOFF = 1e-6
-NEGATIVE_CHARGE_TOLERANCE = 1e-6  # part of the electrons; Fourier ripples stay below it
-CELL_TOLERANCE = 1e-3  # relative; a cube file's six decimals stay below it
 
 
 def basins(
@@ -88,17 +90,9 @@ def basins(
     Henkelman, Arnaldsson, Jónsson, Comput. Mater. Sci. 36, 354 (2006) (on-grid).
     Tang, Sanville, Henkelman, J. Phys.: Condens. Matter 21, 084204 (2009) (near-grid).
     """
-    frame = _checked_frame(atoms, grid)
-    rho = _checked_field(density, grid, "density")
-    low, _, total, negative = _kernels.field_range(rho)
-    if -negative > NEGATIVE_CHARGE_TOLERANCE * max(total - negative, 0.0):
-        raise PartitionError(
-            f"The density is negative at some points: smallest value {low:.3g} e/bohr³, "
-            f"{negative * grid.voxel_volume:.3g} e of {total * grid.voxel_volume:.6g} e in all; "
-            "expected an electron density. Check the sign convention and the units of the file, "
-            "or use partition_field for a field that has both signs."
-        )
-    field = rho if reference is None else _checked_field(reference, grid, "reference")
+    frame = checked_frame(atoms, grid)
+    rho = checked_field(density, grid, "density", may_be_negative=False)
+    field = rho if reference is None else checked_field(reference, grid, "reference")
     partition = _partition(
         field,
         rho,
@@ -110,8 +104,8 @@ def basins(
         weight_cutoff=weight_cutoff,
     )
     if not allow_empty:
-        _require_attractors(partition.attractors, frame)
-    _warn_non_nuclear(partition.attractors)
+        require_attractors(partition.attractors, frame)
+    warn_non_nuclear(partition.attractors)
     return partition
 
 
@@ -143,8 +137,8 @@ def partition_field(
     ----------
     Yu, Trinkle, Martin, Phys. Rev. B 83, 115113 (2011), doi:10.1103/PhysRevB.83.115113.
     """
-    frame = _checked_frame(atoms, grid)
-    values = _checked_field(field, grid, "field")
+    frame = checked_frame(atoms, grid)
+    values = checked_field(field, grid, "field")
     return _partition(
         values,
         None,
@@ -168,41 +162,40 @@ def _partition(
     core_radius: float | None,
     weight_cutoff: float,
 ) -> Partition:
-    if method not in ("weight", "neargrid", "ongrid"):
-        raise ValueError(
-            f"Found method '{method}'; expected weight, neargrid or ongrid. Choose one of them."
-        )
-    if n_threads is not None and n_threads < 1:
-        raise ValueError(f"Found n_threads = {n_threads}; expected 1 or more, or None for 1.")
+    check_options(method, n_threads, weight_cutoff)
     stencil = (
         voronoi_stencil(grid.voxel_vectors)
         if method == "weight"
         else all_neighbours(grid.voxel_vectors)
     )
-    threads = n_threads or 1
     labels = np.empty(grid.shape, dtype=np.int32)
-    climbed, attractors = _label_tops(field, labels, grid, frame, stencil, threads, core_radius)
-    if method == "neargrid":
-        metric = grid.voxel_vectors @ grid.voxel_vectors.T
-        _kernels.follow_near_grid(climbed, labels, np.linalg.inv(metric), stencil.offsets)
-    else:
-        follow = partial(_kernels.follow_pointers, labels, stencil.offsets)
-        _over_slabs(follow, grid.shape[0], threads)
-    if method == "weight":
-        shares = _shares(
-            climbed, labels, stencil, attractors, frame.n_atoms, threads, weight_cutoff
-        )
-    else:
-        shares = _whole_tops(attractors)
+    with Slabs(grid.shape, n_threads or 1) as slabs:
+        climbed, attractors = _label_tops(field, labels, grid, frame, stencil, slabs, core_radius)
+        if method == "neargrid":
+            metric = grid.voxel_vectors @ grid.voxel_vectors.T
+            _kernels.follow_near_grid(climbed, labels, np.linalg.inv(metric), stencil.offsets)
+        else:
+            slabs.run(_kernels.follow_pointers, labels, stencil.offsets)
+        shares = _tied_tops(attractors)
+        if method == "weight":
+            shares = share_voxels(
+                climbed,
+                labels,
+                stencil,
+                shares,
+                slabs,
+                n_atoms=frame.n_atoms,
+                weight_cutoff=weight_cutoff,
+            )
     return Partition(
         grid=grid,
         frame=frame,
         method=method,
         basin_index=labels,
-        fractional_voxels=shares[0],
-        fractional_starts=shares[1],
-        fractional_owners=shares[2],
-        fractional_weights=shares[3],
+        fractional_voxels=shares.voxels,
+        fractional_starts=shares.starts,
+        fractional_owners=shares.owners,
+        fractional_weights=shares.weights,
         attractors=attractors,
         density=density,
         reference=field,
@@ -216,127 +209,30 @@ def _label_tops(
     grid: UniformGrid,
     frame: Frame,
     stencil: VoronoiStencil,
-    threads: int,
+    slabs: Slabs,
     core_radius: float | None,
 ) -> tuple[np.ndarray, Attractors]:
     """Point every voxel uphill and put owners at the tops; also the field without plateaus."""
     slopes = stencil.conductances
-    point = partial(_kernels.point_uphill, field, stencil.offsets, slopes, labels)
-    _over_slabs(point, grid.shape[0], threads)
-    tops = np.flatnonzero(labels == -1)
+    found = slabs.run(_kernels.point_uphill, field, stencil.offsets, slopes, labels)
+    tops = np.concatenate(found)
     terraced = terrace_plateaus(field, tops, stencil.offsets)
     if terraced is not None:
         field = terraced
-        point = partial(_kernels.point_uphill, field, stencil.offsets, slopes, labels)
-        _over_slabs(point, grid.shape[0], threads)
-        tops = np.flatnonzero(labels == -1)
+        found = slabs.run(_kernels.point_uphill, field, stencil.offsets, slopes, labels)
+        tops = np.concatenate(found)
     attractors = assign_attractors(tops, field, grid, frame, core_radius=core_radius)
     labels.reshape(-1)[tops] = attractors.atoms
     return field, attractors
 
 
-def _shares(
-    field: np.ndarray,
-    labels: np.ndarray,
-    stencil: VoronoiStencil,
-    attractors: Attractors,
-    n_atoms: int,
-    threads: int,
-    weight_cutoff: float,
-) -> tuple[np.ndarray, ...]:
-    find = partial(_kernels.find_seams, field, labels, stencil.offsets)
-    seams = np.concatenate(_over_slabs(find, labels.shape[0], threads))
-    voxels, starts, owners = _tied_tops(attractors)
-    return _kernels.mix_weights(
-        field,
-        labels,
-        stencil.offsets,
-        stencil.conductances,
-        seams,
-        voxels,
-        starts,
-        owners,
-        n_atoms,
-        weight_cutoff,
-    )
-
-
-def _tied_tops(
-    attractors: Attractors,
-) -> tuple[Int[np.ndarray, " n_tied"], Int[np.ndarray, " n_tied_plus_one"], np.ndarray]:
-    """Attractors that several equally near nuclei share."""
+def _tied_tops(attractors: Attractors) -> SharedVoxels:
+    """Attractors that several equally near nuclei share, each with equal weights."""
     counts = np.diff(attractors.owner_starts)
     tied = counts > 1
-    starts = np.concatenate([[0], np.cumsum(counts[tied])])
-    return attractors.voxels[tied], starts, attractors.owners[np.repeat(tied, counts)]
-
-
-def _whole_tops(attractors: Attractors) -> tuple[np.ndarray, ...]:
-    """The on-grid methods have no weights; only tied tops are shared."""
-    voxels, starts, owners = _tied_tops(attractors)
-    counts = np.diff(starts)
-    return voxels, starts, owners, np.repeat(1.0 / np.maximum(counts, 1), counts)
-
-
-def _over_slabs(work, n_planes: int, threads: int) -> list:
-    """Run ``work(begin, end)`` over slabs of the first index, in threads if asked for."""
-    if threads == 1 or n_planes < 2 * threads:
-        return [work(0, n_planes)]
-    edges = np.linspace(0, n_planes, threads + 1).astype(int)
-    with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(work, edges[:-1], edges[1:]))
-
-
-def _checked_frame(atoms: Frame | Atoms, grid: UniformGrid) -> Frame:
-    frame = atoms if isinstance(atoms, Frame) else Frame.from_ase(atoms)
-    if frame.n_atoms == 0:
-        raise ValueError("Found no atoms; expected at least one nucleus. Check the structure.")
-    difference = np.abs(frame.cell - grid.cell).max()
-    if difference > CELL_TOLERANCE * np.abs(grid.cell).max():
-        raise ValueError(
-            f"The cells of atoms and grid differ by up to {difference:.3g} bohr; expected the same "
-            "cell. Check the units, and that both come from the same calculation."
-        )
-    return frame
-
-
-def _checked_field(values: np.ndarray, grid: UniformGrid, name: str) -> np.ndarray:
-    if values.shape != grid.shape:
-        raise ValueError(
-            f"The {name} has shape {values.shape}; expected the grid's {grid.shape}. "
-            "Check the axis order and that both come from the same file."
-        )
-    field = np.ascontiguousarray(np.asarray(values), dtype=np.float64)
-    low, high, total, _ = _kernels.field_range(field)
-    if not np.isfinite([low, high, total]).all():
-        n_bad = np.count_nonzero(~np.isfinite(field))
-        raise PartitionError(
-            f"The {name} has {n_bad} of {field.size} values that are not finite (NaN or "
-            "infinity); expected numbers. Check the file for overflow or a crashed calculation."
-        )
-    return field
-
-
-def _require_attractors(attractors: Attractors, frame: Frame) -> None:
-    owned = np.bincount(attractors.owners, minlength=frame.n_atoms)
-    empty = np.flatnonzero(owned == 0)
-    if empty.size:
-        raise PartitionError(
-            f"{empty.size} of {frame.n_atoms} nuclei have no maximum of the density near them, the "
-            f"first one being atom {empty[0]} (Z = {frame.atomic_numbers[empty[0]]}); expected one "
-            "each. Check units and origin of the positions, pass a reference with the core "
-            "charges, or allow_empty=True."
-        )
-
-
-def _warn_non_nuclear(attractors: Attractors) -> None:
-    if attractors.n_non_nuclear:
-        far = attractors.distances[~attractors.is_nuclear]
-        warnings.warn(
-            f"{attractors.n_non_nuclear} of {len(attractors.voxels)} maxima are not at a nucleus "
-            f"(farthest {far.max():.3g} bohr); expected none. They were given to the nearest "
-            "nuclei; see Partition.attractors, and pass a reference with the core charges if the "
-            "density has none.",
-            RepairWarning,
-            stacklevel=3,
-        )
+    return SharedVoxels(
+        voxels=attractors.voxels[tied],
+        starts=np.concatenate([[0], np.cumsum(counts[tied])]),
+        owners=attractors.owners[np.repeat(tied, counts)].astype(np.int32),
+        weights=np.repeat(1.0 / counts[tied], counts[tied]),
+    )

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from zeroflux.partition import _kernels
-from zeroflux.partition.attractors import nearest_nuclei
+from zeroflux.partition.attractors import image_distances
 from zeroflux.partition.voronoi import voronoi_stencil
 
 if TYPE_CHECKING:
@@ -27,10 +27,9 @@ def attractor_distance(partition: Partition) -> Float[np.ndarray, " n_atoms"]:
         index = np.array(np.unravel_index(attractors.voxels[highest[atom]], shape))
         shift = _parabola_shift(partition.reference, index)
         point = partition.grid.origin + (index + shift) @ partition.grid.voxel_vectors
-        distances, atoms = nearest_nuclei(
-            point[None], partition.frame, n_candidates=partition.n_atoms
-        )
-        result[atom] = distances[0, np.flatnonzero(atoms[0] == atom)[0]]
+        result[atom] = image_distances(
+            (point - partition.frame.positions[atom])[None], partition.frame.cell
+        )[0]
     return result
 
 
@@ -59,14 +58,8 @@ def surface_distance(partition: Partition) -> Float[np.ndarray, " n_atoms"]:
     step = stencil.offsets[neighbours] @ grid.voxel_vectors
     owner = partition.basin_index.reshape(-1)[voxels]
     middle = here + 0.5 * step
-    inverse = np.linalg.inv(frame.cell)
+    distances = image_distances(middle - frame.positions[owner], frame.cell)
     result = np.full(partition.n_atoms, np.inf)
-    vectors = middle - frame.positions[owner]
-    vectors -= np.rint(vectors @ inverse) @ frame.cell
-    images = np.array([[a, b, c] for a in (-1, 0, 1) for b in (-1, 0, 1) for c in (-1, 0, 1)])
-    distances = np.full(len(voxels), np.inf)
-    for image in images @ frame.cell:
-        distances = np.minimum(distances, np.linalg.norm(vectors + image, axis=1))
     np.minimum.at(result, owner, distances)
     return result
 

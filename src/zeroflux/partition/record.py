@@ -89,18 +89,22 @@ class Partition:
     def _accumulate(self, values: np.ndarray, sums: np.ndarray) -> None:
         """Add the sums over the basins, slab by slab so that no full copy of a field is made."""
         n_a, n_b, n_c = self.grid.shape
-        step = max(1, SLAB_POINTS // (n_b * n_c))
+        is_ready = values.dtype == np.float64 and values.flags.c_contiguous
+        step = n_a if is_ready else max(1, SLAB_POINTS // (n_b * n_c))
         for begin in range(0, n_a, step):
             slab = np.ascontiguousarray(np.asarray(values[begin : begin + step]), dtype=np.float64)
             _kernels.sum_by_owner(slab, self.basin_index[begin : begin + step], sums)
-        self._share(values, sums)
-
-    def _share(self, values: np.ndarray, sums: np.ndarray) -> None:
-        """Move the shares of the minor owners of fractional points."""
-        at_voxels = values.reshape(-1)[self.fractional_voxels].astype(np.float64)
+        voxels = self.fractional_voxels
+        if is_ready:
+            at_voxels, labels = np.asarray(values).reshape(-1), self.basin_index
+        else:
+            at_voxels = values[np.unravel_index(voxels, self.grid.shape)].astype(np.float64)
+            labels = self.basin_index.reshape(-1)[voxels]
+            voxels = np.arange(len(voxels))
         _kernels.share_by_weight(
             at_voxels,
-            self.basin_index.reshape(-1)[self.fractional_voxels],
+            labels,
+            voxels,
             self.fractional_starts,
             self.fractional_owners,
             self.fractional_weights,
@@ -119,8 +123,7 @@ class Partition:
     @cached_property
     def volume(self) -> Float[np.ndarray, " n_atoms"]:
         """Basin volumes (bohr³)."""
-        ones = np.broadcast_to(np.float64(1.0), self.grid.shape)
-        return self.integrate(ones)[0]
+        return self.integrate(np.broadcast_to(np.float64(1.0), self.grid.shape))[0]
 
     @cached_property
     def population(self) -> Float[np.ndarray, " n_atoms"]:

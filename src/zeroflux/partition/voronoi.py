@@ -50,7 +50,7 @@ def voronoi_stencil(voxel_vectors: Float[np.ndarray, "3 3"]) -> VoronoiStencil:
     reduced, operation = minkowski_reduce(voxel_vectors, pbc=True)
     steps = np.array([m for m in product((-1, 0, 1), repeat=3) if any(m)])
     vectors = steps @ reduced
-    areas = np.array([_facet_area(v, vectors) for v in vectors])
+    areas = np.array([_facet_area(n, vectors) for n in range(len(vectors))])
     keep = areas > RELATIVE_AREA_CUTOFF * areas.sum()
     return VoronoiStencil(
         offsets=np.rint(steps[keep] @ operation).astype(np.int64),
@@ -66,33 +66,37 @@ def all_neighbours(voxel_vectors: Float[np.ndarray, "3 3"]) -> VoronoiStencil:
     return VoronoiStencil(offsets=offsets, areas=np.ones(len(offsets)), distances=distances)
 
 
-def _facet_area(vector: np.ndarray, vectors: np.ndarray) -> float:
-    """Area that the half-spaces of ``vectors`` leave of the bisecting plane of ``vector``."""
+def _facet_area(which: int, vectors: np.ndarray) -> float:
+    """Area that the half-spaces of the other vectors leave of the bisecting plane of one."""
+    vector = vectors[which]
     normal = vector / np.linalg.norm(vector)
     first = np.cross(normal, np.eye(3)[np.argmin(np.abs(normal))])
     first /= np.linalg.norm(first)
     second = np.cross(normal, first)
-    size = 4.0 * np.linalg.norm(vectors, axis=1).max()
-    corners = [(1, 1), (-1, 1), (-1, -1), (1, -1)]
-    polygon = [0.5 * vector + size * (x * first + y * second) for x, y in corners]
-    for other in vectors:
-        if not np.allclose(other, vector):
-            polygon = _clip(polygon, other)
-    if len(polygon) < 3:
-        return 0.0
-    x, y = np.array(polygon) @ first, np.array(polygon) @ second
-    return 0.5 * abs(float(np.dot(x, np.roll(y, -1)) - np.dot(y, np.roll(x, -1))))
+    size = 4.0 * float(np.linalg.norm(vectors, axis=1).max())
+    polygon = [(size, size), (-size, size), (-size, -size), (size, -size)]
+    # In the plane, x · v <= |v|²/2 reads (first·v) x + (second·v) y <= limit.
+    slopes = np.stack([vectors @ first, vectors @ second], axis=-1).tolist()
+    limits = (0.5 * (vectors * vectors).sum(axis=1) - 0.5 * vectors @ vector).tolist()
+    for other, ((a, b), limit) in enumerate(zip(slopes, limits, strict=True)):
+        if other != which:
+            polygon = _clip(polygon, a, b, limit)
+    following = polygon[1:] + polygon[:1]
+    twice = sum(x * v - y * u for (x, y), (u, v) in zip(polygon, following, strict=True))
+    return 0.5 * abs(twice)
 
 
-def _clip(polygon: list[np.ndarray], vector: np.ndarray) -> list[np.ndarray]:
-    """Part of a convex polygon nearer to the origin than to ``vector``."""
-    excess = [float(p @ vector) - 0.5 * float(vector @ vector) for p in polygon]
+def _clip(
+    polygon: list[tuple[float, float]], a: float, b: float, limit: float
+) -> list[tuple[float, float]]:
+    """Part of a convex polygon with ``a x + b y <= limit``."""
+    excess = [a * x + b * y - limit for x, y in polygon]
     clipped = []
-    for p, e, q, f in zip(
-        polygon, excess, polygon[1:] + polygon[:1], excess[1:] + excess[:1], strict=True
-    ):
-        if e <= 0.0:
-            clipped.append(p)
-        if (e < 0.0 < f) or (f < 0.0 < e):
-            clipped.append(p + (q - p) * e / (e - f))
+    for n, ((x, y), here) in enumerate(zip(polygon, excess, strict=True)):
+        (u, v), ahead = polygon[(n + 1) % len(polygon)], excess[(n + 1) % len(polygon)]
+        if here <= 0.0:
+            clipped.append((x, y))
+        if (here < 0.0 < ahead) or (ahead < 0.0 < here):
+            part = here / (here - ahead)
+            clipped.append((x + part * (u - x), y + part * (v - y)))
     return clipped
