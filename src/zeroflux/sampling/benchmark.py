@@ -27,7 +27,7 @@ class PairBenchmark:
 
     frames: list[Frame]
     """Configurations."""
-    site_energies: list[Float[np.ndarray, " n_atoms"]]
+    site_energies: list[Float[np.ndarray, " _"]]
     """E_i = ½ Σ_j V(r_ij) of each frame (hartree)."""
     potential: PairPotential
     """Potential of the energies, switched to zero at the cutoff."""

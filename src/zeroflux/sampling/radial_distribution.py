@@ -37,17 +37,36 @@ class RadialDistribution:
         shells = 4 / 3 * np.pi * np.diff(self.edges**3)
         return np.cumsum(self.density * self.values * shells)
 
-    def first_maximum(self, *, half_width: float = 0.6) -> float:
+    def first_maximum(self, *, half_width: float = 0.4) -> float:
         """Distance (bohr) of the highest maximum, by a parabola through the bins around it.
 
         `half_width` (bohr) sets how far to each side the parabola reaches.
         """
-        top = self.centres[int(np.argmax(self.values))]
-        near = np.abs(self.centres - top) <= half_width
-        if near.sum() < 3:
-            return float(top)
-        a, b, _ = np.polyfit(self.centres[near] - top, self.values[near], 2)
-        return float(top - b / (2 * a)) if a < 0 else float(top)
+        return _maximum(self.centres, self.values, half_width)
+
+    def first_shell(self, *, half_width: float = 0.8) -> tuple[float, float]:
+        r"""Distance (bohr) and number of neighbours of the first shell.
+
+        Both by the distribution of atoms :math:`4\pi r^2\rho g(r)`, which X-ray diffraction
+        reports: the place of its maximum, and its area up to the minimum that follows. The
+        shells of a liquid overlap, so that the number depends on this convention by one or two.
+        """
+        atoms = self.centres**2 * self.values
+        maximum = _maximum(self.centres, atoms, half_width)
+        after = (self.centres > maximum) & (self.centres < 1.5 * maximum)
+        minimum = int(np.flatnonzero(after)[np.argmin(atoms[after])])
+        return maximum, float(self.neighbours[minimum])
+
+
+def _maximum(x: np.ndarray, y: np.ndarray, half_width: float) -> float:
+    """Place of the maximum by a parabola; y is searched up to 1.5 times its first large value."""
+    rise = x[int(np.argmax(y > 0.5 * y[: len(y) // 2].max()))]
+    top = x[int(np.argmax(np.where(x < 1.5 * rise, y, -np.inf)))]
+    near = np.abs(x - top) <= half_width
+    if near.sum() < 3:
+        return float(top)
+    a, b, _ = np.polyfit(x[near] - top, y[near], 2)
+    return float(top - b / (2 * a)) if a < 0 else float(top)
 
 
 def radial_distribution(

@@ -109,7 +109,7 @@ def sample_cluster(
     seed: int,
     potential: PairPotential = NOBLE_GASES,
     cutoff: float = DEFAULT_CUTOFF,
-    n_annealing_sweeps: int = 16000,
+    n_annealing_sweeps: int = 40000,
 ) -> SampledLiquid:
     """Configurations of a cluster in a large box, annealed from a compact start.
 
@@ -160,7 +160,7 @@ def sample_cluster(
         )
     depth = max(well(potential.curve(a, b))[1] for a in composition for b in composition)
     hottest = min(0.3, 0.12 + 0.014 * len(symbols)) * depth / KELVIN
-    ladder = np.geomspace(max(hottest, temperature_kelvin), temperature_kelvin, 9)[:-1]
+    ladder = np.linspace(max(hottest, temperature_kelvin), temperature_kelvin, 11)[:-1]
     for k, temperature in enumerate(ladder):
         stage = sample_canonical(
             start,
@@ -170,7 +170,7 @@ def sample_cluster(
             potential=potential,
             cutoff=cutoff,
             n_adaptation_sweeps=200,
-            max_pilot_sweeps=n_annealing_sweeps // 8,
+            max_pilot_sweeps=n_annealing_sweeps // 10,
         )
         start = stage.frames[0]
     sampled = sample_canonical(
