@@ -36,10 +36,11 @@ def _powers_of_five() -> np.ndarray:
     rows = []
     for q in range(SMALLEST_POWER, LARGEST_POWER + 1):
         power = 5 ** abs(q)
-        if q < 0:  # the reciprocal, rounded up
-            z = power.bit_length()
-            leading = (1 << (2 * z + 128)) // power + 1
-            leading >>= max(0, leading.bit_length() - 128)
+        if -27 <= q < 0:  # the reciprocal, rounded up: exact ties occur in this range
+            leading = (1 << (power.bit_length() + 127)) // power + 1
+        elif q < 0:
+            leading = (1 << (2 * power.bit_length() + 128)) // power + 1
+            leading >>= leading.bit_length() - 128
         else:
             leading = (power << 128) >> power.bit_length()
         rows.append((leading >> 64, leading & 0xFFFFFFFFFFFFFFFF))

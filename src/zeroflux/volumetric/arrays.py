@@ -91,14 +91,14 @@ def read(
             fields[field_name] = values * UNITS[unit] if UNITS[unit] != 1.0 else values
             units[field_name] = ATOMIC_UNIT_OF[unit]
         small = {key: arrays[key] for key in _RESERVED & set(arrays)}
-        found_cell = _length(path, small, "cell", frame_index, dimensions=3)
+        found_cell = _length(path, small, "cell", frame_index, shape=(3, 3))
         if found_cell is None and cell is None:
             raise FileFormatError(
                 f"{path}: found no cell; expected an array 'cell_angstrom' or 'cell_bohr' beside "
                 "the field. Write it to the file, or give the cell (--cell)."
             )
-        positions = _length(path, small, "positions", frame_index, dimensions=3)
-        origin = _length(path, small, "origin", frame_index, dimensions=2)
+        positions = _length(path, small, "positions", frame_index, shape=(-1, 3))
+        origin = _length(path, small, "origin", frame_index, shape=(3,))
         atomic_numbers = small.get("atomic_numbers")
         atomic_numbers = None if atomic_numbers is None else np.asarray(atomic_numbers, np.int64)
         charges = small.get("effective_charges")
@@ -196,12 +196,14 @@ def _opened(path: Path) -> Iterator[Mapping[str, Any]]:
         if magic.startswith(b"\x89HDF"):
             with _package("h5py").File(path, "r") as file:
                 yield {key: item for key, item in file.items() if hasattr(item, "shape")}
-        elif magic.startswith(b"PK"):
-            with np.load(path, allow_pickle=False) as archive:
-                yield {key: archive[key] for key in archive.files}
-        else:
-            values = np.load(path, allow_pickle=False, mmap_mode="r")
-            yield {"value": np.asarray(values)}
+            return
+        # an open stream, since NumPy leaves a file open whose archive is damaged
+        with path.open("rb") as stream:
+            if magic.startswith(b"PK"):
+                with np.load(stream, allow_pickle=False) as archive:
+                    yield {key: archive[key] for key in archive.files}
+            else:
+                yield {"value": np.load(stream, allow_pickle=False)}
 
 
 @contextmanager
@@ -264,14 +266,22 @@ def _check_frame(path: Path, array: Any, index: int, *, dimensions: int) -> None
 
 
 def _length(
-    path: Path, arrays: Mapping[str, Any], name: str, index: int, *, dimensions: int
+    path: Path, arrays: Mapping[str, Any], name: str, index: int, *, shape: tuple[int, ...]
 ) -> np.ndarray | None:
-    """Array ``name_bohr`` or ``name_angstrom`` of one frame, in bohr."""
+    """Array ``name_bohr`` or ``name_angstrom`` of one frame, in bohr; -1 in shape is any length."""
     for unit, factor in (("bohr", 1.0), ("angstrom", ANGSTROM)):
         array = arrays.get(f"{name}_{unit}")
         if array is None:
             continue
-        _check_frame(path, array, index, dimensions=dimensions)
-        part = array[index] if array.ndim == dimensions else array[...]
-        return np.asarray(part, np.float64) * factor
+        _check_frame(path, array, index, dimensions=len(shape) + 1)
+        part = array[index] if array.ndim == len(shape) + 1 else array[...]
+        fits = [want in (-1, have) for want, have in zip(shape, part.shape, strict=False)]
+        if part.ndim != len(shape) or not all(fits):
+            raise FileFormatError(
+                f"{path}: '{name}_{unit}' has shape {part.shape}; expected {shape} (-1: any). "
+                "Correct the file."
+            )
+        values = np.asarray(part, np.float64) * factor
+        check_finite(values, place=str(path), name=f"{name}_{unit}")
+        return values
     return None

@@ -36,11 +36,14 @@ def read_planes(
     # whole cache lines of the result at a time, and few enough planes to stay in the cache
     n_planes = min(n_c, max(8, (1 << 18) // n_plane // 8 * 8))
     planes = np.empty((n_planes, n_b + extra, n_a + extra))
+    first_plane = planes[0]
     mismatch = 0.0
     for first in range(0, n_c, n_planes):
         part = planes[: min(n_planes, n_c - first)]
         source.numbers(part.size, what=WHAT, out=part.reshape(-1))
         if has_repeated_ends:
+            if first == 0:
+                first_plane = part[0].copy()
             mismatch = max(
                 mismatch,
                 float(np.abs(part[:, -1, :] - part[:, 0, :]).max()),
@@ -52,9 +55,8 @@ def read_planes(
     if has_repeated_ends:
         last = planes[:1]
         source.numbers(last.size, what=WHAT, out=last.reshape(-1))
-        end = last[0, :-1, :-1].T * factor
-        mismatch = max(mismatch * abs(factor), float(np.abs(end - values[:, :, 0]).max()))
-        if mismatch > 1e-4 * float(np.abs(values).max()):
+        mismatch = max(mismatch, float(np.abs(last[0] - first_plane).max()))
+        if mismatch * abs(factor) > 1e-4 * float(np.abs(values).max()):
             raise source.error(
                 f"the last point along a direction differs from the first by up to {mismatch:.3g}; "
                 "expected a general grid, whose last points repeat the first ones. Only fields "

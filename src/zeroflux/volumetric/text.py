@@ -7,11 +7,10 @@ import gzip
 import io
 import lzma
 import zlib
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, cast
+from typing import cast
 
 import numpy as np
 from jaxtyping import Float
@@ -23,15 +22,12 @@ CHUNK = 1 << 21
 """Bytes parsed at a time and per thread: more than a line, less than the cache."""
 LONGEST_TOKEN = 4096
 LONGEST_LINE = 1 << 16
-_DECOMPRESSORS: dict[bytes, Callable[..., BinaryIO]] = {
-    b"\x1f\x8b": cast("Callable[..., BinaryIO]", gzip.open),
-    b"\xfd7zXZ\x00": cast("Callable[..., BinaryIO]", lzma.open),
-    b"BZh": cast("Callable[..., BinaryIO]", bz2.open),
-}
+ByteStream = io.RawIOBase | io.BufferedIOBase
+_DECOMPRESSORS = {b"\x1f\x8b": gzip.GzipFile, b"\xfd7zXZ\x00": lzma.LZMAFile, b"BZh": bz2.BZ2File}
 _READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
 
-def open_decompressed(path: Path) -> BinaryIO:
+def open_decompressed(path: Path) -> ByteStream:
     """Open a plain, gzip, xz or bzip2 file; the contents decide, not the name.
 
     Raises
@@ -49,7 +45,7 @@ def open_decompressed(path: Path) -> BinaryIO:
             )
         for prefix, opener in _DECOMPRESSORS.items():
             if magic.startswith(prefix):
-                return opener(path, "rb")
+                return cast("ByteStream", opener(path, "rb"))
         return path.open("rb", buffering=0)
     except OSError as error:
         raise FileFormatError(
@@ -195,7 +191,7 @@ class TextSource:
         try:
             while self._stop < len(self._buffer) - 1:
                 room = self._buffer[self._stop : -1].data
-                n_read = self._stream.readinto(room)  # type: ignore[attr-defined]
+                n_read = self._stream.readinto(room)
                 if not n_read:
                     self._at_end = True
                     break

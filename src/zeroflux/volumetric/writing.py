@@ -10,11 +10,13 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import cast
 
 import numpy as np
 
-_COMPRESSORS = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+from zeroflux.volumetric.text import ByteStream
+
+_COMPRESSORS = {".gz": gzip.GzipFile, ".xz": lzma.LZMAFile, ".bz2": bz2.BZ2File}
 ROWS_AT_ONCE = 1 << 16  # numbers formatted by one `%`, enough to hide its overhead
 
 
@@ -38,12 +40,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def open_for_writing(path: Path) -> Iterator[BinaryIO]:
+def open_for_writing(path: Path) -> Iterator[ByteStream]:
     """Binary stream to a file that appears when complete, compressed if the suffix says so."""
     with replacing(path) as temporary:
         opener = _COMPRESSORS.get(path.suffix, open)
         with opener(temporary, "wb") as stream:
-            yield cast("BinaryIO", stream)
+            yield cast("ByteStream", stream)
 
 
 def reals(values: np.ndarray, *, decimals: int = 16) -> str:
@@ -51,7 +53,7 @@ def reals(values: np.ndarray, *, decimals: int = 16) -> str:
     return "".join(f" {value:{decimals + 6}.{decimals}f}" for value in values)
 
 
-def write_rows(stream: BinaryIO, rows: np.ndarray, *, per_line: int, digits: int) -> None:
+def write_rows(stream: ByteStream, rows: np.ndarray, *, per_line: int, digits: int) -> None:
     """Write rows of numbers, ``per_line`` to a line; each row starts a new line.
 
     ``digits`` significant digits after the leading one, in Fortran's E form.
@@ -68,7 +70,7 @@ def write_rows(stream: BinaryIO, rows: np.ndarray, *, per_line: int, digits: int
         stream.write((row_format * len(block) % tuple(block.ravel().tolist())).encode())
 
 
-def write_run(stream: BinaryIO, values: np.ndarray, *, per_line: int, digits: int) -> None:
+def write_run(stream: ByteStream, values: np.ndarray, *, per_line: int, digits: int) -> None:
     """Write one long run of numbers, ``per_line`` to a line."""
     n_whole = len(values) - len(values) % per_line
     rows = values[:n_whole].reshape(-1, per_line)

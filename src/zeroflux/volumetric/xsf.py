@@ -97,7 +97,9 @@ def read(path: Path, *, only_first: bool = False, n_threads: int = 1) -> Volumet
                         f"found '{end.strip()[:40]}' after the last value; expected "
                         "END_DATAGRID_3D. The grid's shape does not fit the number of values."
                     )
-            elif _is_data(keyword) and not keyword.startswith("#") and keyword and cell is None:
+            elif keyword.startswith("BEGIN_BLOCK"):
+                source.expect_line("the name of a block")
+            elif keyword and not keyword.startswith(("#", *_KEYWORDS)):
                 raise source.error(f"found '{keyword[:40]}'; expected an XSF keyword.")
             line = line if line is not None else source.readline()
         if not fields:

@@ -1,0 +1,188 @@
+"""VASP's grid files."""
+
+import numpy as np
+import pytest
+from ase.calculators.vasp import VaspChargeDensity
+from ase.units import Bohr
+
+from zeroflux.errors import FileFormatError
+from zeroflux.frames import Frame
+from zeroflux.grids import UniformGrid
+from zeroflux.units import ANGSTROM, ELECTRONVOLT
+from zeroflux.volumetric import VolumetricData, read_volumetric, write_volumetric
+from zeroflux.volumetric.vasp import contents_of
+
+CELL = np.array([[4.0, 0.0, 0.0], [0.5, 5.0, 0.0], [0.0, 0.3, 6.0]])  # Å
+SHAPE = (2, 3, 4)
+
+
+def block(factor=1.0, per_line=5):
+    """Values factor · (a + 10 b + 100 c + 1), a fastest."""
+    values = [
+        factor * (a + 10 * b + 100 * c + 1) for c in range(4) for b in range(3) for a in range(2)
+    ]
+    texts = [f"{v:.11E}" for v in values]
+    lines = [" ".join(texts[i : i + per_line]) for i in range(0, len(texts), per_line)]
+    return "  2 3 4\n" + "\n".join(lines) + "\n"
+
+
+def header(
+    *, scale="1.0", symbols="Ar Kr\n", counts="1 2", mode="Direct\n", unit=1.0, comment="test"
+):
+    cell = "\n".join(" ".join(str(x / unit) for x in row) for row in CELL)
+    positions = np.array([[0.1, 0.2, 0.3], [0.5, 0.5, 0.5], [0.9, 0.1, 0.8]])
+    if "artesian" in mode:
+        positions = positions @ CELL / unit
+    flags = " T T F" if mode.startswith("S") else ""
+    rows = "\n".join(" ".join(str(x) for x in row) + flags for row in positions)
+    return f"{comment}\n{scale}\n{cell}\n{symbols}{counts}\n{mode}{rows}\n\n"
+
+
+def read_text(tmp_path, text, name="CHGCAR", **options):
+    path = tmp_path / name
+    path.write_text(text)
+    return read_volumetric(path, **options)
+
+
+VOLUME = float(np.linalg.det(CELL))
+
+
+def expected_density():
+    a, b, c = np.meshgrid(*(np.arange(n) for n in SHAPE), indexing="ij")
+    return (a + 10 * b + 100 * c + 1) / (VOLUME * ANGSTROM**3)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"mode": "Cartesian\n"},
+        {"mode": "Selective dynamics\nDirect\n"},
+        {"mode": "Selective dynamics\ncartesian\n"},
+        {"scale": "2.0", "unit": 2.0},
+        {"scale": "2.0", "unit": 2.0, "mode": "Cartesian\n"},
+        {"scale": str(-VOLUME), "unit": 3.0},
+        {"scale": str(-VOLUME), "unit": 3.0, "mode": "Cartesian\n"},
+        {"symbols": "", "comment": "Ar Kr"},
+        {"symbols": "Ar_GW Kr/1a2b\n"},
+    ],
+    ids=str,
+)
+def test_every_form_of_the_header_gives_the_same_density(tmp_path, options):
+    data = read_text(tmp_path, header(**options) + block())
+    np.testing.assert_allclose(data.first, expected_density(), rtol=1e-10)
+    np.testing.assert_allclose(data.grid.cell, CELL * ANGSTROM, rtol=1e-12)
+    assert data.frame is not None
+    assert data.frame.atomic_numbers.tolist() == [18, 36, 36]
+    np.testing.assert_allclose(data.frame.fractional_positions[0], [0.1, 0.2, 0.3], atol=1e-12)
+    assert data.first_unit == "1/bohr^3"
+
+
+def test_ase_reads_the_same_density(tmp_path):
+    data = read_text(tmp_path, header() + block())
+    theirs = VaspChargeDensity(str(tmp_path / "CHGCAR"))
+    np.testing.assert_allclose(data.first, theirs.chg[0] * Bohr**3, rtol=1e-7)
+    np.testing.assert_allclose(data.grid.cell, theirs.atoms[0].cell[:] / Bohr, rtol=1e-7)
+
+
+def test_elements_of_a_vasp_4_file_come_from_the_caller_or_a_potcar(tmp_path):
+    text = header(symbols="", comment="unknown system") + block()
+    assert read_text(tmp_path, text).frame is None
+    given = read_text(tmp_path, text, symbols=["Ne", "Xe"])
+    assert given.frame is not None
+    assert given.frame.atomic_numbers.tolist() == [10, 54, 54]
+    with pytest.raises(FileFormatError, match="found 2 groups of atoms"):
+        read_text(tmp_path, text, symbols=["Ne"])
+    titles = "   TITEL  = PAW_PBE Ar 07Sep2000\n   TITEL  = PAW_PBE Kr_GW 07Sep2000\n"
+    (tmp_path / "POTCAR").write_text(titles)
+    found = read_text(tmp_path, text)
+    assert found.frame is not None
+    assert found.frame.atomic_numbers.tolist() == [18, 36, 36]
+
+
+AUGMENTATION = "".join(
+    f"augmentation occupancies {i + 1} 7\n 0.1 0.2 0.3 0.4 0.5\n 0.6 0.7\n" for i in range(3)
+)
+
+
+@pytest.mark.parametrize("moments", ["", " 0.1 0.2 0.3\n"])
+@pytest.mark.parametrize(
+    ("n_blocks", "names"),
+    [
+        (1, ["total"]),
+        (2, ["total", "magnetization"]),
+        (4, ["total", "magnetization_x", "magnetization_y", "magnetization_z"]),
+    ],
+)
+def test_spin_blocks_are_found_behind_one_centre_terms(tmp_path, n_blocks, names, moments):
+    parts = [block(factor=i + 1.0) + AUGMENTATION for i in range(n_blocks)]
+    data = read_text(tmp_path, header() + moments.join(parts))
+    assert list(data.fields) == names
+    for i, values in enumerate(data.fields.values()):
+        np.testing.assert_allclose(values, (i + 1) * expected_density(), rtol=1e-10)
+    first = read_volumetric(tmp_path / "CHGCAR", only_first=True)
+    assert list(first.fields) == ["total"]
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "factor"),
+    [
+        ("CHGCAR", "1/bohr^3", 1.0 / (VOLUME * ANGSTROM**3)),
+        ("AECCAR0.gz", "1/bohr^3", 1.0 / (VOLUME * ANGSTROM**3)),
+        ("EDM_CHDEN", "1/bohr^3", 1.0 / (VOLUME * ANGSTROM**3)),
+        ("EDM_Ta_tot", "hartree/bohr^3", ELECTRONVOLT / (VOLUME * ANGSTROM**3)),
+        ("EDM_VnCAR", "hartree/bohr^3", ELECTRONVOLT / (VOLUME * ANGSTROM**3)),
+        ("EDM_VCCCAR", "hartree", ELECTRONVOLT / VOLUME),
+        ("LOCPOT", "hartree", ELECTRONVOLT),
+        ("ELFCAR", "unknown", 1.0),
+    ],
+)
+def test_the_name_tells_unit_and_factor(tmp_path, name, unit, factor):
+    data = read_text(tmp_path, header() + block(), name=name)
+    assert data.first_unit == unit
+    np.testing.assert_allclose(data.first[1, 2, 3], 322 * factor, rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["CHGCAR", "LOCPOT.xz", "EDM_exc", "rho.vasp"])
+def test_a_written_file_is_read_back(tmp_path, name):
+    rng = np.random.default_rng(4)
+    grid = UniformGrid(cell=CELL * ANGSTROM, shape=(11, 9, 10))  # more planes than one tile
+    frame = Frame(np.array([18, 36, 18]), rng.random((3, 3)) @ grid.cell, grid.cell)
+    values = rng.normal(size=grid.shape)
+    write_volumetric(tmp_path / name, VolumetricData(grid, {"total": values}, frame))
+    found = read_volumetric(tmp_path / name, n_threads=2)
+    np.testing.assert_allclose(found.first, values, rtol=6e-12, atol=0)  # 12 digits
+    assert found.frame is not None
+    assert found.frame.atomic_numbers.tolist() == [18, 36, 18]
+    np.testing.assert_allclose(found.frame.positions, frame.positions, atol=1e-12)
+    assert contents_of(tmp_path / name)[0] != "unknown"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        (header() + block()[:-30], r":\d+: .*after 2[23] of 24"),
+        (header() + block() + "1.0\n", r"found 1 or more numbers after the last value"),
+        (header() + block().replace("E+00", "E+00 5.0", 1), r"numbers after the last value"),
+        (header() + block() + "something else\n", r":\d+: found 'something else'"),
+        (header() + block() + AUGMENTATION[:-30], r"augmentation occupancies"),
+        (header() + block() + block() + block(), r"found 3 blocks"),
+        (header() + block() * 5, r"fifth block"),
+        (header(scale="x") + block(), r":2: found 'x' as the scale factor"),
+        (header(scale="0.0") + block(), r":5: found a scale factor of 0"),
+        (header(scale="1.0 1.0 1.0") + block(), r":2: found 3 scale factors"),
+        (header(symbols="Ar Qq\n") + block(), r":6: found 'Qq'"),
+        (header(symbols="Ar\n") + block(), r":7: found \[1, 2\]"),
+        (header(counts="1 -2") + block(), r":7: found \[1, -2\]"),
+        (header(counts="1 3") + block(), r":12: found '' as a position"),
+        (header(counts="1 1") + block(), r":11: found '0.9' as the grid's shape"),
+        (header(mode="0.1 0.2 0.3\n") + block(), r":8: found '0.1 0.2 0.3'"),
+        (header() + block().replace("2 3 4", "2 0 4"), r":13: found a grid of 2 x 0 x 4"),
+        (header() + block().replace("2 3 4", "2 3"), r":13: found '2 3' as the grid's shape"),
+        (header() + block().replace("3.21", "****", 1), r":1[4-9]: found '\*\*\*\*"),
+        (header(), r":13: the file ends where the grid's shape should stand"),
+    ],
+)
+def test_damaged_files_are_refused_with_path_and_line(tmp_path, text, complaint):
+    with pytest.raises(FileFormatError, match=rf"CHGCAR:?.*{complaint}"):
+        read_text(tmp_path, text)
