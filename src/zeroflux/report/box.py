@@ -8,7 +8,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from zeroflux.correlation import system_name
-from zeroflux.report.data import ModelResult, ReportData, pooled_rmse
+from zeroflux.report.data import ModelResult, ReportData
 from zeroflux.units import ANGSTROM, MILLIELECTRONVOLT
 
 MAX_BOXES = 40
@@ -62,7 +62,7 @@ def _one_per_size(networks: tuple[ModelResult, ...]) -> list[ModelResult]:
     for model in networks:
         groups.setdefault((model.architecture, model.n_parameters), []).append(model)
     return [
-        sorted(own, key=lambda model: pooled_rmse(model.scores))[(len(own) - 1) // 2]
+        sorted(own, key=lambda model: model.home_error)[(len(own) - 1) // 2]
         for own in groups.values()
     ]
 

@@ -48,6 +48,16 @@ class Panel:
     has_diagonal: bool = False
     """Whether the line y = x is drawn and both axes share their range."""
 
+    @property
+    def has_categories(self) -> bool:
+        """Whether x holds names rather than numbers."""
+        return any(isinstance(x, str) for series in self.series for x in series.x)
+
+    @property
+    def categories(self) -> tuple[str, ...]:
+        """Names on the x axis in order of appearance."""
+        return tuple(dict.fromkeys(str(x) for series in self.series for x in series.x))
+
 
 @dataclass(frozen=True, eq=False)
 class Chart:

@@ -9,6 +9,7 @@ from zeroflux.correlation import ComponentTable, ShortcutComparison, component_t
 from zeroflux.labels import Label
 from zeroflux.report.chart import Chart, Panel, Series
 from zeroflux.report.data import ModelResult, ReportData, pooled_rmse
+from zeroflux.report.transfer_charts import fidelity_transfer, learning_curve, transfer_matrix
 from zeroflux.units import ANGSTROM, MILLIELECTRONVOLT
 
 MAX_PARITY_POINTS = 1500
@@ -21,6 +22,9 @@ def all_charts(data: ReportData) -> tuple[Chart, ...]:
         local_parity(data),
         error_against_size(data),
         total_parity(data),
+        transfer_matrix(data),
+        fidelity_transfer(data),
+        learning_curve(data),
         component_correlation(data),
         shortcut_errors(data),
         shortcut_parity(data),
@@ -47,7 +51,7 @@ def local_parity(data: ReportData) -> Chart | None:
         series = _species_series(
             _centred(basin, keys), _centred(model.local_energy, keys), keys, labels
         )
-        error = pooled_rmse(model.scores) / MILLIELECTRONVOLT
+        error = model.home_error / MILLIELECTRONVOLT
         panels.append(
             Panel(
                 f"{architecture}, {size:,} parameters ({error:.2g} meV)",
@@ -210,8 +214,8 @@ def component_correlation(data: ReportData) -> Chart | None:
     return Chart(
         "component-correlation",
         "The components of the energy are nearly collinear",
-        "Left: totals of configurations divided by the number of atoms. Right: basin terms of the "
-        "atoms. All are relative to their mean per system (totals) or per species and system "
+        "Totals are those of configurations divided by the number of atoms; atoms are basin terms. "
+        "All are relative to their mean per system (totals) or per species and system "
         "(atoms). Because one component nearly determines the others, one of them can stand in "
         "for the energy; because they nearly cancel, the small scatter seen here decides how well.",
         tuple(panels),
@@ -402,9 +406,9 @@ def label_quality(data: ReportData) -> Chart | None:
     return Chart(
         "label-quality",
         "Quality of the labels",
-        "Left: total energy less the sum of the integrated terms, per atom. Right: a quarter of "
-        "the largest |∫∇²ρ| over a basin, by which two legitimate kinetic energies of that atom "
-        "differ; zero for exact basins.",
+        "Closure: total energy less the sum of the integrated terms, per atom. Zero flux: a "
+        "quarter of the largest |∫∇²ρ| over a basin, by which two legitimate kinetic energies of "
+        "that atom differ; zero for exact basins.",
         (
             Panel("closure", "configuration", "residual per atom (meV)", tuple(closure)),
             Panel(
@@ -433,7 +437,7 @@ def _sizes(networks: tuple[ModelResult, ...]) -> list[tuple[str, int]]:
 
 def _median_model(models: list[ModelResult]) -> ModelResult:
     """The model of median error (the lower one of an even number)."""
-    ranked = sorted(models, key=lambda model: pooled_rmse(model.scores))
+    ranked = sorted(models, key=lambda model: model.home_error)
     return ranked[(len(ranked) - 1) // 2]
 
 

@@ -39,6 +39,24 @@ class ModelResult:
     totals: tuple[TotalScore, ...] = ()
     is_baseline: bool = False
     """Whether it is a yardstick rather than a subject of the study."""
+    home_systems: tuple[str, ...] = ()
+    """Evaluated systems like those it was trained on; all if empty. The others are transfer."""
+    n_training_configurations: int = 0
+    """Totals it was trained on; 0 if unknown."""
+
+    def is_home(self, system: str) -> bool:
+        """Whether a system is like those of the training set."""
+        return not self.home_systems or system in self.home_systems
+
+    @property
+    def home_scores(self) -> tuple[SpeciesScore, ...]:
+        """Scores on the systems it was trained for."""
+        return tuple(score for score in self.scores if self.is_home(score.system))
+
+    @property
+    def home_error(self) -> float:
+        """Centred local error over those systems (hartree)."""
+        return pooled_rmse(self.home_scores)
 
 
 @dataclass(frozen=True, eq=False)

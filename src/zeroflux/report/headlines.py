@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from ase.data import chemical_symbols
 
+from zeroflux.correlation import ShortcutComparison
+from zeroflux.evaluation import SpeciesScore
 from zeroflux.evaluation.statistics import Estimate
 from zeroflux.report.data import JudgedClaim, ReportData, pooled_rmse
 from zeroflux.units import MILLIELECTRONVOLT
@@ -23,6 +25,8 @@ class Headline:
     outcome: str
     """Short: a number with unit, or supported, refuted, undecided."""
     sentence: str
+    details: tuple[str, ...] = ()
+    """Further findings of the same kind, one line each."""
 
 
 def headlines(data: ReportData) -> tuple[Headline, ...]:
@@ -72,14 +76,14 @@ def _emergence(data: ReportData) -> Headline | None:
     by_size: dict[tuple[str, int], list[float]] = {}
     for model in networks:
         by_size.setdefault((model.architecture, model.n_parameters), []).append(
-            pooled_rmse(model.scores) / MILLIELECTRONVOLT
+            model.home_error / MILLIELECTRONVOLT
         )
     (architecture, size), errors = min(by_size.items(), key=lambda item: float(np.mean(item[1])))
     pearson = [
         score.pearson.value
         for model in networks
         if (model.architecture, model.n_parameters) == (architecture, size)
-        for score in model.scores
+        for score in model.home_scores
     ]
     spread = np.sqrt(
         np.average(
@@ -111,14 +115,16 @@ def _size(data: ReportData) -> Headline | None:
     parts = []
     for trend in data.trends:
         slope = trend.regression.slope
-        parts.append(
-            f"{trend.name}: {_signed(slope.value)} meV per tenfold number of parameters "
-            f"({_mev_range(slope)})"
-        )
+        parts.append(f"{trend.name}: {_signed(slope.value)} meV ({_mev_range(slope)})")
     first = data.trends[0].regression.slope
     is_open = not np.isfinite(first.low) or first.low <= 0 <= first.high
     outcome = "no clear trend" if is_open else ("grows" if first.value > 0 else "falls")
-    return Headline("Error against size", outcome, "; ".join(parts) + ".")
+    return Headline(
+        "Error against size",
+        outcome,
+        "Change of the local error per tenfold number of parameters, with the interval over seeds.",
+        tuple(parts),
+    )
 
 
 def _shortcut(data: ReportData) -> Headline | None:
@@ -133,10 +139,10 @@ def _shortcut(data: ReportData) -> Headline | None:
             parts.append(
                 (
                     value,
-                    f"{score.system}, {chemical_symbols[score.species]}: predictor "
-                    f"{best.fit.predictor.name} leaves {value:.2f} meV ({_mev_range(score.rmse)}) "
-                    f"of {score.spread / MILLIELECTRONVOLT:.1f}, r = {score.pearson.value:.3f}, "
-                    f"held-out R² of totals {best.held_out.r2:.3f}",
+                    f"{_place(comparison, score)}: {best.fit.predictor.name} leaves {value:.2f} of "
+                    f"{score.spread / MILLIELECTRONVOLT:.1f} meV ({_mev_range(score.rmse)}), "
+                    f"r = {score.pearson.value:.3f}; held-out R² of totals "
+                    f"{best.held_out.r2:.3f}",
                 )
             )
     if not parts:
@@ -148,8 +154,20 @@ def _shortcut(data: ReportData) -> Headline | None:
         else f"{min(values):.1f} to {max(values):.1f} meV"
     )
     return Headline(
-        "Shortcut fitted on totals", outcome, "; ".join(text for _, text in parts) + "."
+        "Shortcut fitted on totals",
+        outcome,
+        "Centred error of the best predictor, chosen by held-out totals, against the basin "
+        "energies.",
+        tuple(text for _, text in parts),
     )
+
+
+def _place(comparison: ShortcutComparison, score: SpeciesScore) -> str:
+    """Where a shortcut was scored, and on what it was fitted if that is another system."""
+    place = f"{score.system}, {chemical_symbols[score.species]}"
+    if comparison.is_out_of_fold:
+        return place
+    return f"{place} (fitted on {', '.join(comparison.trained_on)})"
 
 
 def _locality(data: ReportData) -> Headline | None:
@@ -164,9 +182,9 @@ def _locality(data: ReportData) -> Headline | None:
     return Headline(
         "Locality of the basin energy",
         f"r = {min(s.pearson for s in data.locality):.2f}",
-        "A linear model of radial functions of the neighbours, fitted to basin energies, leaves "
-        + "; ".join(parts)
-        + " (configuration left out). The smaller this is, the better the energies can be learned.",
+        "Error of a linear model of radial functions of the neighbours, fitted to basin energies "
+        "of the other configurations. The smaller it is, the better the energies can be learned.",
+        tuple(parts),
     )
 
 

@@ -65,18 +65,23 @@ def _draw(ax, panel: Panel) -> None:
         ax.plot(ends, ends, ":", color="#888888", linewidth=1)
         ax.set_xlim(*ends)
         ax.set_ylim(*ends)
+    colours = sorted({series.colour for series in panel.series if len(series.x)})
     for series in panel.series:
-        _draw_series(ax, series)
+        x = list(series.x)
+        if panel.has_categories and x:
+            # Series side by side at each category, those of one colour together.
+            shift = 0.16 * (colours.index(series.colour) - 0.5 * (len(colours) - 1))
+            x = [panel.categories.index(str(name)) + shift for name in x]
+        _draw_series(ax, series, x)
     if panel.is_y_from_zero:
         ax.set_ylim(bottom=0)
-    labels = ax.get_xticklabels()
-    if panel.series and any(isinstance(x, str) for s in panel.series for x in list(s.x)[:1]):
-        for label in labels:
-            label.set_rotation(40)
-            label.set_horizontalalignment("right")
+    if panel.has_categories:
+        names = panel.categories
+        ax.set_xticks(range(len(names)), names, rotation=40, ha="right")
+        ax.set_xlim(-0.6, len(names) - 0.4)
 
 
-def _draw_series(ax, series: Series) -> None:
+def _draw_series(ax, series: Series, x: list[Any]) -> None:
     """One series on matplotlib axes."""
     colour = PALETTE[series.colour % len(PALETTE)]
     if series.kind == "level":
@@ -84,7 +89,7 @@ def _draw_series(ax, series: Series) -> None:
             float(series.y[0]), linestyle="--", linewidth=1.2, color=colour, label=series.name
         )
         return
-    x, y = list(series.x), np.asarray(series.y, dtype=np.float64)
+    y = np.asarray(series.y, dtype=np.float64)
     if series.kind == "line":
         ax.plot(x, y, color=colour, linewidth=1.4, label=series.name)
     else:

@@ -18,11 +18,14 @@ def plotly_figure(chart: Chart) -> dict[str, Any]:
         "annotations": [],
         "hovermode": "closest",
         "legend": {"orientation": "h", "yanchor": "top", "y": -0.16, "x": 0},
-        "margin": {"l": 60, "r": 16, "t": 36, "b": 50},
+        "margin": {"l": 60, "r": 16, "t": 52, "b": 50},
         "showlegend": any(len(panel.series) > 1 for panel in chart.panels),
     }
     n_columns = min(chart.n_columns, len(chart.panels))
     n_rows = -(-len(chart.panels) // n_columns)
+    if any(panel.has_categories for panel in chart.panels):
+        # Series side by side at each category; those of one colour belong together.
+        layout |= {"scattermode": "group", "scattergap": 0.6}
     shown: set[str] = set()
     for index, panel in enumerate(chart.panels):
         suffix = "" if index == 0 else str(index + 1)
@@ -101,7 +104,7 @@ def _axes(
         "automargin": True,
     }
     if panel.is_x_log:
-        x |= {"type": "log", "dtick": 1}
+        x |= {"type": "log"} | _log_ticks(panel)
     if panel.is_y_from_zero:
         y["rangemode"] = "tozero"
     if panel.has_diagonal:
@@ -109,11 +112,21 @@ def _axes(
     return {f"xaxis{suffix}": x, f"yaxis{suffix}": y}
 
 
+def _log_ticks(panel: Panel) -> dict[str, Any]:
+    """Whole decades as ticks, or the values themselves where they span little more than one."""
+    values = sorted({float(x) for s in panel.series if s.kind != "level" for x in s.x})
+    if not values or values[-1] > 30 * values[0]:
+        return {"dtick": 1}
+    return {"tickvals": values, "ticktext": [f"{value:,.0f}" for value in values]}
+
+
 def _trace(series: Series, panel: Panel) -> dict[str, Any]:
     """One series as a scatter trace."""
     colour = PALETTE[series.colour % len(PALETTE)]
     x, y = _plain(series.x), _plain(series.y)
     trace: dict[str, Any] = {"type": "scatter", "name": series.name, "x": x, "y": y}
+    if panel.has_categories and series.kind != "level":
+        trace["offsetgroup"] = str(series.colour)
     if series.kind == "level":
         others = [s for s in panel.series if s.kind != "level" and len(s.x)]
         x = [v for s in others for v in _plain(s.x)] or [0, 1]

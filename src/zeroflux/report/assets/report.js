@@ -40,24 +40,31 @@
     return Object.assign(layout, {
       width: width, height: plotHeight + layout.margin.t + bottom,
       margin: Object.assign({}, layout.margin, { b: bottom }),
-      legend: Object.assign({}, layout.legend, { y: -62 / plotHeight, yanchor: "top" }),
+      legend: Object.assign({}, layout.legend, { y: -58 / plotHeight, yanchor: "top", itemsizing: "constant" }),
       paper_bgcolor: css("--panel"), plot_bgcolor: css("--panel"),
       font: { color: ink, family: "system-ui, sans-serif", size: 13 },
       hoverlabel: { bgcolor: css("--ground"), font: { color: ink } }
     });
   }
 
+  // The palette is chosen for a light ground; its darker colours get a lighter sister on a dark one.
+  const SISTERS = {
+    "#0072B2": "#56B4E9", "#009E73": "#35C9A0", "#D55E00": "#FF8A3D", "#CC79A7": "#E6A3C8",
+    "#56B4E9": "#B3DFFA"
+  };
+  const themed = (data) => JSON.parse(JSON.stringify(data), (key, value) =>
+    key === "color" && dark.matches && SISTERS[value] ? SISTERS[value] : value);
+
   const plots = Array.from(document.querySelectorAll(".plot"));
   const config = (name) => ({
-    displaylogo: false, responsive: false,
-    modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"],
+    displaylogo: false, responsive: false, displayModeBar: "hover",
+    modeBarButtons: [["toImage", "zoom2d", "pan2d", "zoomIn2d", "zoomOut2d", "resetScale2d"]],
     toImageButtonOptions: { format: "svg", filename: name }
   });
 
   function draw(element) {
     const figure = payload.figures[element.id];
-    const data = JSON.parse(JSON.stringify(figure.data));
-    return Plotly.react(element, data, arranged(figure, element.clientWidth), config(element.id));
+    return Plotly.react(element, themed(figure.data), arranged(figure, element.clientWidth), config(element.id));
   }
 
   function drawAll() { return Promise.all(plots.map(draw)); }
@@ -179,7 +186,12 @@
       if (isFirst || cellName !== drawnCell) {
         const view = isFirst ? null : viewer.getView();
         viewer.zoomTo();
-        if (isFirst) { viewer.rotate(25, "y"); viewer.rotate(15, "x"); } else { viewer.setView(view.slice(0, 3).concat(viewer.getView()[3], view.slice(4))); }
+        if (isFirst) {
+          viewer.rotate(25, "y");
+          viewer.rotate(15, "x");
+          const aspect = element.clientWidth / element.clientHeight;
+          viewer.zoom(aspect < 1.2 ? 0.85 * aspect / 1.2 + 0.1 : 1.1);
+        } else { viewer.setView(view.slice(0, 3).concat(viewer.getView()[3], view.slice(4))); }
       }
       isFirst = false;
       drawnCell = cellName;
