@@ -208,15 +208,25 @@ def read_cell(text: str) -> Float[np.ndarray, "3 3"]:
 
 
 def read_frames(path: Path) -> Iterator[Frame]:
-    """Configurations of any file that ASE reads.
+    """Configurations of a volumetric file or of any file that ASE reads.
 
     Raises
     ------
     FileFormatError
-        If ASE cannot read it, or there is no cell.
+        If neither can read it, or there is no cell.
     """
     from ase.io import iread
 
+    from zeroflux.volumetric.registry import format_by_contents
+
+    if format_by_contents(path) is not None:
+        try:
+            frame = read_volumetric(path, only_first=True).frame
+        except FileFormatError:
+            frame = None  # a POSCAR looks like a CHGCAR at first
+        if frame is not None:
+            yield frame
+            return
     try:
         for atoms in iread(path):
             yield Frame.from_ase(atoms)

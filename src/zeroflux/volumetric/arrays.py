@@ -273,8 +273,10 @@ def _length(
         array = arrays.get(f"{name}_{unit}")
         if array is None:
             continue
-        _check_frame(path, array, index, dimensions=len(shape) + 1)
-        part = array[index] if array.ndim == len(shape) + 1 else array[...]
+        part = array[...]  # one for all frames
+        if array.ndim == len(shape) + 1:
+            _check_frame(path, array, index, dimensions=len(shape) + 1)
+            part = array[index]
         fits = [want in (-1, have) for want, have in zip(shape, part.shape, strict=False)]
         if part.ndim != len(shape) or not all(fits):
             raise FileFormatError(
