@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -44,6 +44,7 @@ class BehlerParrinello:
 
     name = "bpnn"
     is_linear = False
+    is_local = True
 
     @property
     def descriptor(self) -> SymmetryFunctions:
@@ -53,7 +54,9 @@ class BehlerParrinello:
         )
 
     @classmethod
-    def sized(cls, n_parameters: int, *, cutoff: float, n_species: int, **fixed: Any) -> Self:
+    def sized(
+        cls, n_parameters: int, *, cutoff: float, n_species: int, **fixed: Any
+    ) -> BehlerParrinello:
         """Model whose number of parameters is closest to the one wanted, by width alone."""
         one = cls(cutoff, n_species, width=1, **fixed)
         count = (
@@ -104,3 +107,10 @@ class BehlerParrinello:
         hidden = self.hidden(params, inputs)
         each = jax.vmap(apply_dense)(params[f"layer{self.depth}"], hidden)[..., 0]
         return select_species(each.T, inputs.species)
+
+    def last_layer(self, params: Params, inputs: FeatureInputs) -> Float[Array, "n_atoms _"]:
+        """Derivative of each local energy by the parameters of the last layer."""
+        hidden = jnp.swapaxes(self.hidden(params, inputs), 0, 1)
+        extended = jnp.concatenate([hidden, jnp.ones_like(hidden[..., :1])], axis=-1)
+        of_species = jax.nn.one_hot(inputs.species, self.n_species, dtype=hidden.dtype)
+        return (of_species[:, :, None] * extended).reshape(len(extended), -1)

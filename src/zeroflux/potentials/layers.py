@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -15,6 +15,7 @@ Params = Any
 
 REFERENCE_FAN_IN = 16
 SWISH_GAIN = 1.6791767
+ROWS_AT_ONCE = 4096  # atoms worked on together in a large system, which bounds memory
 
 
 def dense(
@@ -35,7 +36,7 @@ def dense(
     return {"weight": weight, "bias": jnp.zeros((*stack, fan_out), jnp.float32)}
 
 
-def apply_dense(layer: dict[str, Array], x: Array) -> Array:
+def apply_dense(layer: dict[str, Any], x: Any) -> Array:
     """Affine map over the last axis."""
     return x @ layer["weight"] + layer["bias"]
 
@@ -81,3 +82,23 @@ def width_for(n_parameters: int, count: Sequence[int]) -> int:
     root = (-b + math.sqrt(b * b + 4 * c * wanted)) / (2 * c) if c else wanted / b
     low = max(1, math.floor(root))
     return min((low, low + 1), key=lambda w: abs(a + b * w + c * w * w - n_parameters))
+
+
+def by_rows(function: Callable[[Any], Any], rows: Any) -> Any:
+    """Apply a function to blocks of rows (atoms) one after the other if there are many.
+
+    What a block computes on the way is computed again for derivatives and not kept, so memory
+    does not grow with atoms times neighbours times width.
+    """
+    n_rows = jax.tree.leaves(rows)[0].shape[0]
+    if n_rows <= ROWS_AT_ONCE or n_rows % ROWS_AT_ONCE:
+        return function(rows)
+    blocks = jax.tree.map(lambda x: x.reshape(-1, ROWS_AT_ONCE, *x.shape[1:]), rows)
+    out = jax.lax.map(jax.checkpoint(function), blocks)
+    return jax.tree.map(lambda x: x.reshape(n_rows, *x.shape[2:]), out)
+
+
+def with_bias(hidden: Array, species: Array) -> Array:
+    """What a last layer with bias reads: the activations and a one; zero for padding atoms."""
+    extended = jnp.concatenate([hidden, jnp.ones_like(hidden[:, :1])], axis=-1)
+    return jnp.where((species >= 0)[:, None], extended, 0.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -42,6 +42,7 @@ class Linear:
 
     name = "linear"
     is_linear = True
+    is_local = True
 
     @property
     def descriptor(self) -> SymmetryFunctions:
@@ -51,7 +52,7 @@ class Linear:
         )
 
     @classmethod
-    def sized(cls, n_parameters: int, *, cutoff: float, n_species: int, **fixed: Any) -> Self:
+    def sized(cls, n_parameters: int, *, cutoff: float, n_species: int, **fixed: Any) -> Linear:
         """Model whose number of parameters is closest to the one wanted, by radial functions."""
         without = cls(cutoff, n_species, n_radial=1, **fixed)
         return _closest(
@@ -90,6 +91,14 @@ class Linear:
         each = inputs.features @ params["weight"].T + params["bias"]
         return select_species(each, inputs.species)
 
+    def last_layer(self, params: Params, inputs: FeatureInputs) -> Float[Array, "n_atoms _"]:
+        """Derivative of each local energy by the parameters of the last layer."""
+        del params
+        of_species = jax.nn.one_hot(inputs.species, self.n_species, dtype=inputs.features.dtype)
+        ones = jnp.ones_like(inputs.features[:, :1])
+        extended = jnp.concatenate([inputs.features, ones], axis=1)
+        return (of_species[:, :, None] * extended[:, None]).reshape(len(extended), -1)
+
     def design(self, inputs: FeatureInputs) -> dict[str, Array]:
         """Derivative of the total with respect to each parameter, of one configuration."""
         of_species = jax.nn.one_hot(inputs.species, self.n_species, dtype=inputs.features.dtype)
@@ -116,6 +125,7 @@ class Pair:
 
     name = "pair"
     is_linear = True
+    is_local = True
 
     @property
     def n_pairs(self) -> int:
@@ -123,7 +133,7 @@ class Pair:
         return self.n_species * (self.n_species + 1) // 2
 
     @classmethod
-    def sized(cls, n_parameters: int, *, cutoff: float, n_species: int, **fixed: Any) -> Self:
+    def sized(cls, n_parameters: int, *, cutoff: float, n_species: int, **fixed: Any) -> Pair:
         """Model whose number of parameters is closest to the one wanted, by radial functions."""
         without = cls(cutoff, n_species, n_radial=1, **fixed)
         return _closest(
@@ -173,6 +183,13 @@ class Pair:
         is_atom = inputs.species >= 0
         energies = inputs.features @ params["weight"] + params["bias"][inputs.species]
         return jnp.where(is_atom, energies, 0.0)
+
+    def last_layer(self, params: Params, inputs: FeatureInputs) -> Float[Array, "n_atoms _"]:
+        """Derivative of each local energy by the parameters of the last layer."""
+        del params
+        of_species = jax.nn.one_hot(inputs.species, self.n_species, dtype=inputs.features.dtype)
+        is_atom = (inputs.species >= 0)[:, None]
+        return jnp.concatenate([jnp.where(is_atom, inputs.features, 0.0), of_species], axis=1)
 
     def design(self, inputs: FeatureInputs) -> dict[str, Array]:
         """Derivative of the total with respect to each parameter, of one configuration."""

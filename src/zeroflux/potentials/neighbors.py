@@ -145,7 +145,8 @@ def stacked_neighborhoods(
     """Neighbourhoods of many frames, padded to a common shape; first axis over frames."""
     n_atoms = max(frame.n_atoms for frame in frames)
     each = [neighborhood(frame, species, cutoff, n_atoms=n_atoms) for frame in frames]
-    width = max(one.neighbors.shape[1] for one in each)
+    # a multiple of eight: sets of like density then share one compilation
+    width = 8 * -(-max(one.neighbors.shape[1] for one in each) // 8)
     neighbors = np.zeros((len(frames), n_atoms, width), dtype=np.int32)
     displacements = np.zeros((len(frames), n_atoms, width, 3))
     displacements[..., 0] = PADDING_DISTANCE * cutoff

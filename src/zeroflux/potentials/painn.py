@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from zeroflux.potentials.descriptors import gaussian_basis, neighbor_one_hot
-from zeroflux.potentials.layers import Params, apply_dense, dense, swish, width_for
+from zeroflux.potentials.layers import (
+    Params,
+    apply_dense,
+    by_rows,
+    dense,
+    swish,
+    width_for,
+    with_bias,
+)
 from zeroflux.potentials.neighbors import Neighborhood
 
 SMALL_NORM = 1e-6  # squared, inside the root of a vector norm, which is not smooth at zero
@@ -72,8 +80,13 @@ class PaiNN:
     name = "painn"
     is_linear = False
 
+    @property
+    def is_local(self) -> bool:
+        """Whether an atom's energy depends on its own neighbours alone."""
+        return self.n_layers == 1
+
     @classmethod
-    def sized(cls, n_parameters: int, *, cutoff: float, n_species: int, **fixed: Any) -> Self:
+    def sized(cls, n_parameters: int, *, cutoff: float, n_species: int, **fixed: Any) -> PaiNN:
         """Model whose number of parameters is closest to the one wanted, by width alone."""
         one = cls(cutoff, n_species, width=1, **fixed)
         n = one.n_layers
@@ -121,7 +134,8 @@ class PaiNN:
             "mean": mean,
             "spread": _floored(jnp.sqrt(variance)),
             "vector_spread": _floored(jnp.sqrt(of_vectors)),
-            "gain": 1.0 / jnp.maximum(jnp.sqrt(variance.mean()), 1e-6),
+            # deeper layers sum over neighbours that differ: typical size, not fluctuation
+            "gain": 1.0 / jnp.maximum(jnp.sqrt((variance + mean**2).mean()), 1e-6),
         }
 
     def standardise(self, inputs: VectorInputs, statistics: dict[str, Any]) -> VectorInputs:
@@ -147,7 +161,7 @@ class PaiNN:
                 "mix_u": {"weight": dense(next(keys), w, w)["weight"]},
                 "mix_v": {"weight": dense(next(keys), w, w)["weight"]},
                 "gate0": dense(next(keys), 2 * w, w),
-                "gate1": dense(next(keys), w, 3 * w),
+                "gate1": dense(next(keys), w, 3 * w, is_output=True),
             }
             n_filters = 3 if k else 2
             layer["filter"] = {"weight": dense(next(keys), self.n_radial, n_filters * w)["weight"]}
@@ -161,16 +175,21 @@ class PaiNN:
 
     def local_energies(self, params: Params, inputs: VectorInputs) -> Float[Array, " n_atoms"]:
         """Energy of each atom in units of the model's scale, offsets left out."""
+        out = apply_dense(params["readout1"], self._hidden(params, inputs))[:, 0]
+        return jnp.where(inputs.species >= 0, out, 0.0)
+
+    def last_layer(self, params: Params, inputs: VectorInputs) -> Float[Array, "n_atoms _"]:
+        """Derivative of each local energy by the parameters of the last layer."""
+        return with_bias(self._hidden(params, inputs), inputs.species)
+
+    def _hidden(self, params: Params, inputs: VectorInputs) -> Array:
+        """What the last layer reads of each atom."""
         s, v = self._first_messages(params, inputs)
         s, v = self._mix(params["layer0"], s, v)
-        if self.n_layers > 1:
-            basis = gaussian_basis(inputs.distance, self.cutoff, self.n_radial, self.inner)
-            basis = basis * inputs.gain[:, None, None]
         for k in range(1, self.n_layers):
-            ds, dv = self._messages(params[f"layer{k}"], s, v, basis, inputs)
+            ds, dv = self._messages(params[f"layer{k}"], s, v, inputs)
             s, v = self._mix(params[f"layer{k}"], s + ds, v + dv)
-        out = apply_dense(params["readout1"], swish(apply_dense(params["readout0"], s)))[:, 0]
-        return jnp.where(inputs.species >= 0, out, 0.0)
+        return swish(apply_dense(params["readout0"], s))
 
     def _first_messages(self, params: Params, inputs: VectorInputs) -> tuple[Array, Array]:
         """Messages from atoms that carry nothing but their element."""
@@ -183,21 +202,29 @@ class PaiNN:
         return s, v
 
     def _messages(
-        self, layer: Params, s: Array, v: Array, basis: Array, inputs: VectorInputs
+        self, layer: Params, s: Array, v: Array, inputs: VectorInputs
     ) -> tuple[Array, Array]:
         """Messages of a deeper layer; sums over neighbours come before the filters."""
         phi = apply_dense(layer["source1"], swish(apply_dense(layer["source0"], s)))
         phi_s, phi_vv, phi_vs = jnp.split(phi, 3, axis=-1)
-        filter_s, filter_vv, filter_vs = jnp.split(layer["filter"]["weight"], 3, axis=-1)
-        j = inputs.neighbors
-        ds = jnp.einsum("ijn,ijw->inw", basis, phi_s[j])
-        ds = jnp.einsum("inw,nw->iw", ds, filter_s)
-        dvv = jnp.einsum("ijn,ijaw->inaw", basis, (v * phi_vv[:, None])[j])
-        dvv = jnp.einsum("inaw,nw->iaw", dvv, filter_vv)
-        along = basis[..., None] * inputs.direction[:, :, None, :]
-        dvs = jnp.einsum("ijna,ijw->inaw", along, phi_vs[j])
-        dvs = jnp.einsum("inaw,nw->iaw", dvs, filter_vs)
-        return ds, dvv + dvs
+        carried = v * phi_vv[:, None]
+        filters = jnp.split(layer["filter"]["weight"], 3, axis=-1)
+
+        def of_rows(rows: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+            j, distance, direction = rows
+            basis = gaussian_basis(distance, self.cutoff, self.n_radial, self.inner)
+            ds = jnp.einsum("ijn,ijw->inw", basis, phi_s[j])
+            dvv = jnp.einsum("ijn,ijaw->inaw", basis, carried[j])
+            along = basis[..., None] * direction[:, :, None, :]
+            dvs = jnp.einsum("ijna,ijw->inaw", along, phi_vs[j])
+            return (
+                jnp.einsum("inw,nw->iw", ds, filters[0]),
+                jnp.einsum("inaw,nw->iaw", dvv, filters[1])
+                + jnp.einsum("inaw,nw->iaw", dvs, filters[2]),
+            )
+
+        ds, dv = by_rows(of_rows, (inputs.neighbors, inputs.distance, inputs.direction))
+        return ds * inputs.gain[:, None], dv * inputs.gain[:, None, None]
 
     def _mix(self, layer: Params, s: Array, v: Array) -> tuple[Array, Array]:
         """Scalars and vectors of an atom act on each other."""
@@ -209,7 +236,7 @@ class PaiNN:
             swish(apply_dense(layer["gate0"], jnp.concatenate([s, norm], axis=-1))),
         )
         a_vv, a_sv, a_ss = jnp.split(gate, 3, axis=-1)
-        inner = (u * w).sum(axis=1)
+        inner = (u * w).mean(axis=1)  # over directions: the factor 1/3 keeps it of order one
         return s + a_ss + a_sv * inner, v + a_vv[:, None] * u
 
 

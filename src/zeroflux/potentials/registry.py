@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol
 
 from jaxtyping import Array, Float
 
@@ -28,6 +28,11 @@ class Architecture(Protocol):
     """Linear in its parameters; then `design` exists and training is a ridge regression."""
 
     @property
+    def is_local(self) -> bool:
+        """Whether an atom's energy depends on its own neighbours alone, not on theirs."""
+        ...
+
+    @property
     def cutoff(self) -> float:
         """Distance beyond which a neighbour has no influence (bohr)."""
         ...
@@ -43,7 +48,9 @@ class Architecture(Protocol):
         ...
 
     @classmethod
-    def sized(cls, n_parameters: int, *, cutoff: float, n_species: int, **fixed: Any) -> Self:
+    def sized(
+        cls, n_parameters: int, *, cutoff: float, n_species: int, **fixed: Any
+    ) -> Architecture:
         """Architecture with about this number of parameters."""
         ...
 
@@ -65,6 +72,10 @@ class Architecture(Protocol):
 
     def local_energies(self, params: Params, inputs: Any) -> Float[Array, " n_atoms"]:
         """Energy of each atom in units of the scale; zero for padding atoms."""
+        ...
+
+    def last_layer(self, params: Params, inputs: Any) -> Float[Array, "n_atoms _"]:
+        """Derivative of each local energy by the last layer's parameters."""
         ...
 
 

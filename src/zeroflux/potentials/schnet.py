@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from zeroflux.potentials.descriptors import cutoff_function, gaussian_basis
-from zeroflux.potentials.layers import Params, apply_dense, dense, swish, width_for
+from zeroflux.potentials.layers import (
+    Params,
+    apply_dense,
+    by_rows,
+    dense,
+    swish,
+    width_for,
+    with_bias,
+)
 from zeroflux.potentials.neighbors import Neighborhood
 
 
@@ -55,9 +63,10 @@ class SchNet:
 
     name = "schnet"
     is_linear = False
+    is_local = False
 
     @classmethod
-    def sized(cls, n_parameters: int, *, cutoff: float, n_species: int, **fixed: Any) -> Self:
+    def sized(cls, n_parameters: int, *, cutoff: float, n_species: int, **fixed: Any) -> SchNet:
         """Model whose number of parameters is closest to the one wanted, by width alone."""
         one = cls(cutoff, n_species, width=1, **fixed)
         n = one.n_interactions
@@ -112,17 +121,32 @@ class SchNet:
 
     def local_energies(self, params: Params, inputs: DistanceInputs) -> Float[Array, " n_atoms"]:
         """Energy of each atom in units of the model's scale, offsets left out."""
-        basis = gaussian_basis(inputs.distance, self.cutoff, self.n_radial, self.inner)
-        envelope = cutoff_function(inputs.distance, self.cutoff)[..., None]
+        out = apply_dense(params["readout1"], self._hidden(params, inputs))[:, 0]
+        return jnp.where(inputs.species >= 0, out, 0.0)
+
+    def last_layer(self, params: Params, inputs: DistanceInputs) -> Float[Array, "n_atoms _"]:
+        """Derivative of each local energy by the parameters of the last layer."""
+        return with_bias(self._hidden(params, inputs), inputs.species)
+
+    def _hidden(self, params: Params, inputs: DistanceInputs) -> Array:
+        """What the last layer reads of each atom."""
         x = params["embedding"][inputs.species]
         for k in range(self.n_interactions):
             layer = params[f"interaction{k}"]
-            hidden = swish(apply_dense(layer["filter0"], basis)) * envelope
-            source = (x @ layer["source"]["weight"])[inputs.neighbors]
-            # Σ_j (W x_j) ∘ (F₁ h_ij) without forming F₁ h_ij for each pair
-            pairs = jnp.einsum("ijk,ijw->ikw", hidden, source)
-            message = jnp.einsum("ikw,kw->iw", pairs, layer["filter1"]["weight"])
-            message = message * inputs.gain[:, None]
+            message = self._messages(layer, x @ layer["source"]["weight"], inputs)
             x = x + swish(apply_dense(layer["update0"], message)) @ layer["update1"]["weight"]
-        out = apply_dense(params["readout1"], swish(apply_dense(params["readout0"], x)))[:, 0]
-        return jnp.where(inputs.species >= 0, out, 0.0)
+        return swish(apply_dense(params["readout0"], x))
+
+    def _messages(self, layer: Params, source: Array, inputs: DistanceInputs) -> Array:
+        """Sum over neighbours of their features, filtered by distance."""
+
+        def of_rows(rows: tuple[Array, Array]) -> Array:
+            neighbors, distance = rows
+            basis = gaussian_basis(distance, self.cutoff, self.n_radial, self.inner)
+            envelope = cutoff_function(distance, self.cutoff)[..., None]
+            hidden = swish(apply_dense(layer["filter0"], basis)) * envelope
+            # Σ_j (W x_j) ∘ (F₁ h_ij) without forming F₁ h_ij for each pair
+            pairs = jnp.einsum("ijk,ijw->ikw", hidden, source[neighbors])
+            return jnp.einsum("ikw,kw->iw", pairs, layer["filter1"]["weight"])
+
+        return by_rows(of_rows, (inputs.neighbors, inputs.distance)) * inputs.gain[:, None]

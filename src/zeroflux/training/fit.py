@@ -237,7 +237,7 @@ def _scaled_task(
     # the closed form is cheap and needs the digits
     dtype = np.float64 if schedule.is_double or architecture.is_linear else np.float32
     with jax.enable_x64(True):
-        of_train = jax.tree.map(lambda leaf: leaf[train], inputs)
+        of_train = jax.tree.map(lambda leaf: jnp.asarray(leaf[train]), inputs)
         statistics = jax.tree.map(np.asarray, architecture.statistics(of_train))
         scaled = jax.tree.map(
             np.asarray, jax.vmap(lambda one: architecture.standardise(one, statistics))(inputs)

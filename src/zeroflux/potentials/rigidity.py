@@ -1,0 +1,94 @@
+"""How firmly training totals pin an atom's energy: local prediction rigidity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from zeroflux.frames import Frame
+from zeroflux.potentials.energy import Model, prepared_inputs
+
+
+def local_prediction_rigidity(
+    atoms: Float[np.ndarray, "n_atoms n_features"],
+    training: Float[np.ndarray, "n_frames n_features"],
+    *,
+    ridge: float,
+) -> Float[np.ndarray, " n_atoms"]:
+    r"""Rigidity :math:`1 / x_i (X^T X + \lambda)^{-1} x_i^T` of each local energy.
+
+    Parameters
+    ----------
+    atoms
+        Features :math:`x_i` that the linear (or last) layer reads of each atom.
+    training
+        Features summed over the atoms of each training configuration, X.
+    ridge
+        Regularisation λ, in the units of the squared features.
+
+    References
+    ----------
+    Chong et al. (2023), arXiv 2306.15638, eq. 8.
+    """
+    covariance = training.T @ training + ridge * np.eye(training.shape[1])
+    half = np.linalg.solve(np.linalg.cholesky(covariance), atoms.T)
+    return 1.0 / np.square(half).sum(axis=0)
+
+
+def local_uncertainty(
+    rigidity: Float[np.ndarray, " n_atoms"], *, noise: float
+) -> Float[np.ndarray, " n_atoms"]:
+    r"""Standard error of each local energy, :math:`\sigma/\sqrt{LPR_i}`.
+
+    ``noise`` is σ, the error of one total as the model sees it (hartree, held-out); it is
+    best calibrated on totals, since the model's form is a further source of error.
+    """
+    return noise / np.sqrt(rigidity)
+
+
+def last_layer_features(
+    model: Model, frames: Sequence[Frame], *, cache_dir: Path | None = None
+) -> list[Float[np.ndarray, "_ n_features"]]:
+    """What the model's last layer reads of each atom of each frame, dimensionless.
+
+    For a linear model these are all its features; for a network the rigidity they give is that
+    of its last layer with the layers before it fixed.
+    """
+    architecture = model.architecture
+    inputs = prepared_inputs(architecture, frames, model.species, cache_dir=cache_dir)
+
+    @jax.jit
+    def each(piece: Any) -> Any:
+        standard = architecture.standardise(piece, model.statistics)
+        return architecture.last_layer(model.params, standard)
+
+    with jax.enable_x64(True):
+        rows = [np.asarray(each(jax.tree.map(lambda x: x[k], inputs))) for k in range(len(frames))]  # noqa: B023
+    return [row[: f.n_atoms].astype(float) for row, f in zip(rows, frames, strict=True)]
+
+
+def model_rigidity(
+    model: Model,
+    frames: Sequence[Frame],
+    training_frames: Sequence[Frame],
+    *,
+    relative_ridge: float = 1e-6,
+    cache_dir: Path | None = None,
+) -> list[Float[np.ndarray, " _"]]:
+    """Rigidity of each local energy of ``frames`` given the totals of ``training_frames``.
+
+    ``relative_ridge`` is λ in units of the mean diagonal of :math:`X^T X`.
+    """
+    training = np.stack(
+        [x.sum(axis=0) for x in last_layer_features(model, training_frames, cache_dir=cache_dir)]
+    )
+    ridge = relative_ridge * float(np.square(training).sum()) / training.shape[1]
+    return [
+        local_prediction_rigidity(x, training, ridge=ridge)
+        for x in last_layer_features(model, frames, cache_dir=cache_dir)
+    ]
