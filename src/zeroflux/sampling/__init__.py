@@ -8,6 +8,7 @@ from zeroflux.sampling.monte_carlo import DEFAULT_CUTOFF as DEFAULT_CUTOFF
 from zeroflux.sampling.monte_carlo import SampledLiquid as SampledLiquid
 from zeroflux.sampling.monte_carlo import sample_canonical as sample_canonical
 from zeroflux.sampling.monte_carlo import sample_liquid as sample_liquid
+from zeroflux.sampling.order import translational_order as translational_order
 from zeroflux.sampling.pair_potentials import NOBLE_GASES as NOBLE_GASES
 from zeroflux.sampling.pair_potentials import LennardJones as LennardJones
 from zeroflux.sampling.pair_potentials import PairPotential as PairPotential

@@ -29,6 +29,7 @@ from zeroflux.sampling.decorrelate import (
     detect_equilibration,
     statistical_inefficiency,
 )
+from zeroflux.sampling.order import translational_order
 from zeroflux.sampling.pair_potentials import NOBLE_GASES, PairPotential
 from zeroflux.sampling.pair_sums import cutoff_reach, pair_energies
 from zeroflux.sampling.state_points import StatePoint, initial_frame
@@ -70,6 +71,9 @@ class SampledLiquid:
     lag_one_correlation: float
     """Correlation of the energies of successive configurations; its standard error is about
     the inverse root of their number."""
+    translational_order: float
+    """Mean of `order.translational_order` over the configurations: 1 for a crystal, about 8/N to
+    12/N for a liquid. A small box near its freezing point has to be looked at."""
     n_equilibration_sweeps: int
     """Sweeps before production: melting, step adaptation and the pilot run."""
     is_decorrelated: bool
@@ -212,6 +216,7 @@ def sample_canonical(
         lag_one_correlation=(
             float(autocorrelation_function(energies)[1]) if n_frames > 1 else float("nan")
         ),
+        translational_order=float(np.mean([translational_order(f) for f in frames])),
         n_equilibration_sweeps=n_sweeps + pilot.n_sweeps,
         is_decorrelated=pilot.is_long_enough and stride >= wanted,
     )

@@ -44,7 +44,7 @@ class RadialDistribution:
         """
         return _maximum(self.centres, self.values, half_width)
 
-    def first_shell(self, *, half_width: float = 0.8) -> tuple[float, float]:
+    def first_shell(self, *, half_width: float = 0.5) -> tuple[float, float]:
         r"""Distance (bohr) and number of neighbours of the first shell.
 
         Both by the distribution of atoms :math:`4\pi r^2\rho g(r)`, which X-ray diffraction
