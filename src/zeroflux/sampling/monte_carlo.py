@@ -137,8 +137,8 @@ def sample_canonical(
        depends on the history breaks detailed balance.
     3. Pilot: run until it is 50 statistical inefficiencies long, for the slowest of the
        energy, the energies of the single atoms, the density modes :math:`|\rho_k|^2` at the
-       smallest wave vectors and, in a mixture, the same modes of the composition. The atoms'
-       own energies are the slowest: a total forgets before its parts do.
+       smallest wave vectors and, in a mixture, the same modes of the composition. A total can
+       forget before its parts do.
     4. Production: one configuration every 2 g sweeps.
 
     Parameters
