@@ -1,0 +1,31 @@
+"""The interface between zeroflux and the programs that solve the Kohn-Sham equations."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from zeroflux.frames import Frame
+from zeroflux.labelling.energy_density import EnergyDensities
+
+
+class Engine(Protocol):
+    """A program that gives the total energy of a configuration and its energy densities."""
+
+    name: str
+    """Name of the program, as it is written into labels."""
+
+    def energy_densities(self, frame: Frame) -> EnergyDensities:
+        """Solve the Kohn-Sham equations for one configuration.
+
+        A calculation that does not converge is returned with ``is_converged = False``.
+
+        Raises
+        ------
+        LabelError
+            If the configuration cannot be treated at all (unknown element, odd electron number).
+        """
+        ...
+
+    def isolated_atom_energy(self, symbol: str) -> float:
+        """Energy of one atom alone, at the same settings, without dispersion (hartree)."""
+        ...

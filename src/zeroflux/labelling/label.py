@@ -1,0 +1,122 @@
+"""From energy densities to a label: divide, integrate, add dispersion."""
+
+from __future__ import annotations
+
+import time
+from typing import Literal
+
+import numpy as np
+
+from zeroflux.errors import LabelError
+from zeroflux.frames import Frame
+from zeroflux.labelling.backend import Engine
+from zeroflux.labelling.dispersion import dispersion_energies
+from zeroflux.labelling.energy_density import FIELDS, EnergyDensities
+from zeroflux.labels import BasinTerms, Label
+from zeroflux.partition import Method, basins
+
+Dispersion = Literal["none", "d3bj", "d3bj-atm"]
+
+
+def label_frame(
+    frame: Frame,
+    *,
+    engine: Engine,
+    method: Method = "weight",
+    dispersion: Dispersion = "d3bj",
+    functional: str = "PBE",
+) -> Label:
+    """Label one configuration: total energy, and the direct decomposition into basin energies.
+
+    Parameters
+    ----------
+    frame
+        Configuration.
+    engine
+        Program that solves the Kohn-Sham equations.
+    method
+        How the grid is divided into basins.
+    dispersion
+        Pairwise D3(BJ), without or with the three-body term, or none.
+    functional
+        Functional whose dispersion parameters are used.
+
+    Returns
+    -------
+    Label
+        With ``is_converged = False``, and no energies to rely on, if the self-consistent field
+        did not converge.
+
+    Raises
+    ------
+    LabelError
+        If the engine cannot treat the configuration.
+    PartitionError
+        If the density cannot be divided.
+    """
+    start = time.perf_counter()
+    densities = engine.energy_densities(frame)
+    solved = time.perf_counter()
+    if dispersion == "none":
+        shares = np.zeros(frame.n_atoms)
+    else:
+        shares = dispersion_energies(
+            frame, functional=functional, three_body=dispersion == "d3bj-atm"
+        )
+    terms = basin_terms(densities, dispersion=shares, method=method)
+    label = Label(
+        frame=frame,
+        total_energy=densities.total_energy + float(shares.sum()),
+        terms=terms,
+        is_converged=densities.is_converged,
+        info=dict(densities.info),
+    )
+    label.info.update(
+        dispersion=dispersion,
+        partition=method,
+        largest_flux=float(np.abs(terms.laplacian).max()),
+        partition_wall_s=round(time.perf_counter() - solved, 2),
+        label_wall_s=round(time.perf_counter() - start, 2),
+    )
+    return label
+
+
+def basin_terms(
+    densities: EnergyDensities, *, dispersion: np.ndarray, method: Method = "weight"
+) -> BasinTerms:
+    r"""Integrate every term of the energy over the basins of the density.
+
+    .. math:: E_A = \int_{\Omega_A}\big(\tau + \rho\epsilon_{xc} + \tfrac12 qV + \rho v_{sr}\big)dr
+              - E_{self,A} + E_{nl,A} + E_{disp,A}
+    """
+    missing = [name for name in FIELDS if name not in densities.fields]
+    if missing:
+        raise LabelError(
+            f"The engine gave no energy density for {', '.join(missing)}; expected all of "
+            f"{', '.join(FIELDS)}. Use an engine that gives the direct decomposition."
+        )
+    partition = basins(
+        densities.density,
+        densities.grid,
+        densities.frame,
+        reference=densities.reference,
+        method=method,
+    )
+    arrays = [densities.fields[name] for name in FIELDS]
+    *spread, population, laplacian = partition.integrate(
+        *arrays, densities.density, densities.laplacian
+    )
+    zeros = np.zeros(densities.frame.n_atoms)
+    integrals = {
+        name: values + densities.atomic.get(name, zeros)
+        for name, values in zip(FIELDS, spread, strict=True)
+    }
+    return BasinTerms(
+        **integrals,
+        pseudo_nonlocal=densities.atomic.get("pseudo_nonlocal", zeros),
+        dispersion=dispersion,
+        population=population,
+        charge=densities.ion_charges - population,
+        volume=partition.volume,
+        laplacian=laplacian,
+    )

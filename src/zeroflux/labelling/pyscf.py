@@ -1,0 +1,295 @@
+"""Kohn-Sham energy densities from PySCF: Γ point, Gaussian basis, GTH pseudopotentials."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase.data import chemical_symbols
+from jaxtyping import Float
+
+from zeroflux.errors import LabelError, missing_extra
+from zeroflux.frames import Frame
+from zeroflux.grids import UniformGrid
+from zeroflux.labelling.electrostatics import (
+    coulomb_potential,
+    gaussian_charges,
+    gaussian_self_energy,
+)
+from zeroflux.labelling.energy_density import EnergyDensities
+from zeroflux.labelling.kinetic import kinetic_energy_density, sharp_primitive_corrections
+from zeroflux.labelling.pseudopotential import nonlocal_energies, short_range_potential
+from zeroflux.partition import fourier_laplacian
+from zeroflux.units import ANGSTROM
+
+ISOLATED_BOX = 10.0 * ANGSTROM
+"""Edge of the cubic box of an isolated atom (bohr)."""
+
+
+@dataclass(frozen=True)
+class PyscfEngine:
+    """PySCF as an engine of labels.
+
+    Deterministic: the same configuration and settings give the same numbers to rounding.
+    """
+
+    functional: str = "PBE"
+    """Semilocal functional, a libxc name."""
+    basis: str = "DZVP-MOLOPT-PBE-GTH-q8"
+    """Basis set of PySCF's BASIS_MOLOPT_UZH file."""
+    pseudopotential: str = "GTH-PBE-q8"
+    """Pseudopotential of PySCF's POTENTIAL_UZH file."""
+    density_cutoff: float = 220.0
+    """Plane-wave cutoff of the density's grid (hartree)."""
+    precision: float = 1e-8
+    """Truncation of Gaussians and lattice sums (PySCF's ``cell.precision``)."""
+    relative_cutoff: float = 4.0
+    """PySCF's ``rel_cutoff`` r: a product of Gaussians with exponents summing to p goes to the
+    first multigrid level whose cutoff is 2 p ln(2.8/precision) r^(−1/4) hartree or more. Smaller
+    is finer. PySCF's default of 20 leaves ripples where the density is small."""
+    n_grid_levels: int = 5
+    """Number of multigrid levels."""
+    grid_level_ratio: float = 2.5
+    """Ratio of the cutoffs of successive levels."""
+    energy_tolerance: float = 1e-4
+    """Largest change of the energy in the last SCF step (hartree)."""
+    gradient_tolerance: float = 3e-3
+    """Largest norm of the orbital gradient."""
+    max_cycles: int = 40
+    """SCF steps before a configuration counts as not converged."""
+    name: str = field(default="pyscf", init=False)
+
+    def energy_densities(self, frame: Frame) -> EnergyDensities:
+        """Solve the Kohn-Sham equations and evaluate every term of the energy.
+
+        Raises
+        ------
+        LabelError
+            If an element has no basis or pseudopotential of these names, or the number of
+            electrons is odd.
+        """
+        wall, cpu = time.perf_counter(), time.process_time()
+        cell = self._cell(frame)
+        field_solver = self._solve(cell)
+        scf_wall, scf_cpu = time.perf_counter() - wall, time.process_time() - cpu
+        densities = self._densities(frame, cell, field_solver)
+        densities.info.update(
+            scf_wall_s=round(scf_wall, 2),
+            scf_cpu_s=round(scf_cpu, 2),
+            densities_wall_s=round(time.perf_counter() - wall - scf_wall, 2),
+            densities_cpu_s=round(time.process_time() - cpu - scf_cpu, 2),
+        )
+        return densities
+
+    def isolated_atom_energy(self, symbol: str) -> float:
+        """Energy of one atom in a large box at the same settings (hartree)."""
+        return self._isolated_atom(symbol)[0]
+
+    @cached_property
+    def _atoms(self) -> dict[str, tuple[float, np.ndarray]]:
+        return {}
+
+    def _isolated_atom(self, symbol: str) -> tuple[float, np.ndarray]:
+        """Energy and density matrix of an isolated atom, computed once per engine."""
+        if symbol not in self._atoms:
+            frame = Frame(
+                atomic_numbers=np.array([chemical_symbols.index(symbol)]),
+                positions=np.full((1, 3), 0.5 * ISOLATED_BOX),
+                cell=np.eye(3) * ISOLATED_BOX,
+            )
+            solver = self._solver(self._cell(frame))
+            solver.kernel()
+            if not solver.converged:
+                raise LabelError(
+                    f"The isolated {symbol} atom did not converge in {self.max_cycles} SCF steps; "
+                    "expected a closed-shell atom. Check basis and pseudopotential."
+                )
+            self._atoms[symbol] = (float(solver.e_tot), np.asarray(solver.make_rdm1()))
+        return self._atoms[symbol]
+
+    def _cell(self, frame: Frame) -> Any:
+        try:
+            from pyscf.pbc import gto
+        except ImportError as error:
+            raise missing_extra("pyscf", "dft") from error
+        if np.linalg.det(frame.cell) < 0:
+            raise LabelError(
+                "The cell is left-handed; PySCF expects right-handed lattice vectors. Exchange two."
+            )
+        symbols = [chemical_symbols[z] for z in frame.atomic_numbers]
+        cell = gto.Cell()
+        cell.a = frame.cell
+        cell.unit = "B"
+        cell.atom = list(zip(symbols, frame.positions, strict=True))
+        cell.basis = {s: self._basis_of(s) for s in set(symbols)}
+        cell.pseudo = {s: self._pseudopotential_of(s) for s in set(symbols)}
+        cell.ke_cutoff = self.density_cutoff
+        cell.precision = self.precision
+        cell.verbose = 0
+        cell.spin = None
+        cell.build(dump_input=False, parse_arg=False)
+        if cell.nelectron % 2:
+            raise LabelError(
+                f"The cell has {cell.nelectron} valence electrons; expected an even number "
+                "(closed shells). Change the composition."
+            )
+        return cell
+
+    def _basis_of(self, symbol: str) -> Any:
+        from pyscf.lib.exceptions import BasisNotFoundError
+        from pyscf.pbc.gto.basis import load
+
+        try:
+            return load(self.basis, symbol)
+        except (BasisNotFoundError, KeyError, RuntimeError) as error:
+            raise LabelError(
+                f"Found element {symbol}, for which PySCF has no basis set '{self.basis}'; expected "
+                "an element of that set, such as Ar or Kr. Change the structure or `label.basis`."
+            ) from error
+
+    def _pseudopotential_of(self, symbol: str) -> Any:
+        from pyscf.gto.basis import parse_cp2k_pp
+
+        # Not by name: PySCF looks a name up in its older file GTH_POTENTIALS first.
+        lines = _block_of(_pseudopotential_file(), symbol, self.pseudopotential)
+        if lines is None:
+            raise LabelError(
+                f"Found element {symbol}, for which POTENTIAL_UZH has no pseudopotential "
+                f"'{self.pseudopotential}'; expected an element of that set, such as Ar or Kr. "
+                "Change the structure or `label.pseudopotential`."
+            )
+        return parse_cp2k_pp._parse(lines)
+
+    def _solver(self, cell: Any) -> Any:
+        from pyscf.pbc import dft
+
+        solver = dft.RKS(cell)
+        solver.xc = self.functional
+        solver._numint = self._integrator(cell)
+        solver.conv_tol = self.energy_tolerance
+        solver.conv_tol_grad = self.gradient_tolerance
+        # The energy of the last step belongs to the last density matrix: no further build.
+        solver.conv_check = False
+        solver.max_cycle = self.max_cycles
+        solver.chkfile = None
+        return solver
+
+    def _integrator(self, cell: Any) -> Any:
+        from pyscf.pbc.dft import multigrid
+
+        integrator = multigrid.MultiGridNumInt2(cell)
+        integrator.rel_cutoff = self.relative_cutoff
+        integrator.ntasks = self.n_grid_levels
+        integrator.ke_ratio = self.grid_level_ratio
+        return integrator
+
+    def _solve(self, cell: Any) -> Any:
+        from scipy.linalg import block_diag
+
+        guess = block_diag(
+            *(self._isolated_atom(cell.atom_symbol(i))[1] for i in range(cell.natm))
+        )
+        solver = self._solver(cell)
+        solver.kernel(dm0=guess)
+        return solver
+
+    def _densities(self, frame: Frame, cell: Any, solver: Any) -> EnergyDensities:
+        import pyscf
+
+        mesh = tuple(int(n) for n in cell.mesh)
+        grid = UniformGrid(cell=frame.cell, shape=mesh)
+        density_matrix = np.asarray(solver.make_rdm1())
+        density = np.asarray(solver._numint.get_rho(cell, density_matrix, solver.grids))
+        density = density.reshape(mesh)
+        parameters = [cell._pseudo[cell.atom_symbol(i)] for i in range(cell.natm)]
+        charges = np.array([float(sum(p[0])) for p in parameters])
+        widths = np.array([p[1] for p in parameters])
+        coefficients = np.array([[*p[3], *[0.0] * (4 - len(p[3]))] for p in parameters])
+        ions = gaussian_charges(frame, grid, charges=charges, widths=widths)
+        charge_density = ions - density
+        potential = coulomb_potential(charge_density, grid)
+        short_range = short_range_potential(frame, grid, widths=widths, coefficients=coefficients)
+        return EnergyDensities(
+            frame=frame,
+            grid=grid,
+            density=density,
+            reference=density + ions,
+            laplacian=fourier_laplacian(density, grid),
+            ion_charges=charges,
+            fields={
+                "kinetic": kinetic_energy_density(
+                    cell, density_matrix, mesh=mesh, integrator=self._integrator
+                ),
+                "xc": self._xc_energy_density(solver, density, grid),
+                "electrostatic": 0.5 * charge_density * potential,
+                "pseudo_local": density * short_range,
+            },
+            atomic={
+                "kinetic": sharp_primitive_corrections(cell, density_matrix, mesh=mesh),
+                "electrostatic": -gaussian_self_energy(charges, widths),
+                "pseudo_nonlocal": nonlocal_energies(cell, density_matrix),
+            },
+            total_energy=float(solver.e_tot),
+            is_converged=bool(solver.converged),
+            info={
+                "engine": self.name,
+                "engine_version": pyscf.__version__,
+                "functional": self.functional,
+                "basis": self.basis,
+                "pseudopotential": self.pseudopotential,
+                "density_cutoff_hartree": self.density_cutoff,
+                "scf_cycles": int(solver.cycles),
+                "grid_spacing_angstrom": round(float(grid.spacing.max() / ANGSTROM), 5),
+            },
+        )
+
+    def _xc_energy_density(
+        self, solver: Any, density: Float[np.ndarray, "n_a n_b n_c"], grid: UniformGrid
+    ) -> Float[np.ndarray, "n_a n_b n_c"]:
+        """ρ ε_xc(ρ, ∇ρ) with the gradient by Fourier transform, as the multigrid SCF has it."""
+        from scipy import fft
+
+        spectrum = fft.rfftn(density)
+        wave_vectors = grid.reciprocal_vectors()
+        variables = np.empty((4, grid.n_points))
+        variables[0] = density.ravel()
+        for axis in range(3):
+            gradient = fft.irfftn(1j * wave_vectors[..., axis] * spectrum, s=grid.shape)
+            variables[1 + axis] = gradient.ravel()
+        xc_type = solver._numint._xc_type(self.functional)
+        if xc_type not in ("LDA", "GGA"):
+            raise LabelError(
+                f"Functional '{self.functional}' is of type {xc_type}; expected an LDA or GGA. "
+                "Choose another `label.functional`."
+            )
+        energy_per_electron = solver._numint.eval_xc_eff(
+            self.functional,
+            variables if xc_type == "GGA" else variables[0],
+            deriv=0,
+            xctype=xc_type,
+        )[0]
+        return density * np.asarray(energy_per_electron).reshape(grid.shape)
+
+
+def _pseudopotential_file() -> Path:
+    import pyscf.pbc.gto.pseudo
+
+    return Path(pyscf.pbc.gto.pseudo.__file__).parent / "POTENTIAL_UZH"
+
+
+def _block_of(path: Path, symbol: str, name: str) -> list[str] | None:
+    """Lines of one pseudopotential in a file in CP2K's format."""
+    lines: list[str] = []
+    for line in path.read_text().splitlines():
+        words = line.split()
+        if lines:
+            if not words or words[0].startswith("#") or words[0].isalpha():
+                break
+            lines.append(line.strip())
+        elif len(words) > 1 and words[0] == symbol and name in words[1:]:
+            lines.append(line.strip())
+    return lines or None
