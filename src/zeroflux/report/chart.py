@@ -22,7 +22,7 @@ class Series:
     """Points or a line with optional vertical intervals, in the units of the axes."""
 
     name: str
-    x: Sequence[float] | Sequence[str] | np.ndarray
+    x: Sequence[float | int] | Sequence[str] | np.ndarray
     y: Sequence[float] | np.ndarray
     kind: Literal["points", "line", "level"] = "points"
     """``level`` is a horizontal line across the panel at the only value of `y`."""
@@ -109,3 +109,11 @@ def shared_range(panel: Panel) -> tuple[float, float]:
     low, high = float(joined.min()), float(joined.max())
     margin = 0.06 * (high - low) or 1.0
     return low - margin, high + margin
+
+
+def log_ticks(panel: Panel) -> list[float] | None:
+    """Values to mark on a logarithmic axis that spans too little for whole decades; else None."""
+    values = sorted({float(x) for s in panel.series if s.kind != "level" for x in s.x})
+    if not values or values[-1] > 30 * values[0] or len(values) > 8:
+        return None
+    return values

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from zeroflux.errors import missing_extra
-from zeroflux.report.chart import PALETTE, Chart, Panel, Series, shared_range
+from zeroflux.report.chart import PALETTE, Chart, Panel, Series, log_ticks, shared_range
 
 _MARKERS = ("o", "s", "D", "^", "P", "*")
 
@@ -40,7 +40,7 @@ def save_charts(charts: Sequence[Chart], folder: Path) -> list[Path]:
                 list(handles.values()),
                 list(handles),
                 loc="outside lower center",
-                ncols=min(4, len(handles)),
+                ncols=_legend_columns(list(handles), figure.get_figwidth()),
                 frameon=False,
                 fontsize=8,
             )
@@ -49,6 +49,11 @@ def save_charts(charts: Sequence[Chart], folder: Path) -> list[Path]:
             figure.savefig(path, dpi=160, metadata={"Date": None} if suffix == "svg" else None)
             written.append(path)
     return written
+
+
+def _legend_columns(names: list[str], width: float) -> int:
+    """Columns of a legend that fit the width (inches) at 8 points, about 0.065 inch a letter."""
+    return max(1, min(len(names), int(width / (0.065 * max(map(len, names)) + 0.6))))
 
 
 def _draw(ax, panel: Panel) -> None:
@@ -60,6 +65,10 @@ def _draw(ax, panel: Panel) -> None:
     ax.spines[["top", "right"]].set_visible(False)
     if panel.is_x_log:
         ax.set_xscale("log")
+        ticks = log_ticks(panel)
+        if ticks is not None:
+            ax.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+            ax.minorticks_off()
     if panel.has_diagonal:
         ends = shared_range(panel)
         ax.plot(ends, ends, ":", color="#888888", linewidth=1)

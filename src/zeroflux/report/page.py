@@ -29,7 +29,7 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
         "transfer",
         "Transfer",
         ("transfer-matrix", "fidelity-transfer", "learning-curve"),
-        ("transfer",),
+        ("transfer-correlations",),
     ),
     (
         "shortcut",
@@ -144,7 +144,7 @@ def _plotly_js() -> str:
 def _script_json(payload: dict[str, Any]) -> str:
     """JSON that may stand inside a script element: no closing tag, no NaN."""
     text = json.dumps(payload, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
-    return text.replace("</", "<\\/").replace("<!--", "<\\!--")
+    return text.replace("<", "\\u003c")
 
 
 def _is_number(cell: object) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zeroflux.report.chart import PALETTE, SYMBOLS, Chart, Panel, Series, shared_range
+from zeroflux.report.chart import PALETTE, SYMBOLS, Chart, Panel, Series, log_ticks, shared_range
 
 PANEL_HEIGHT = 320
 
@@ -114,8 +114,8 @@ def _axes(
 
 def _log_ticks(panel: Panel) -> dict[str, Any]:
     """Whole decades as ticks, or the values themselves where they span little more than one."""
-    values = sorted({float(x) for s in panel.series if s.kind != "level" for x in s.x})
-    if not values or values[-1] > 30 * values[0]:
+    values = log_ticks(panel)
+    if values is None:
         return {"dtick": 1}
     return {"tickvals": values, "ticktext": [f"{value:,.0f}" for value in values]}
 

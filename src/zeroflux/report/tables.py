@@ -264,7 +264,7 @@ def locality_table(data: ReportData) -> Table:
 def association_table(data: ReportData) -> Table:
     """Local fidelity against transfer."""
     return Table(
-        "transfer",
+        "transfer-correlations",
         "Local error and transfer error",
         "Spearman correlation over networks; partial: given the covariates. Adjusted p-values are "
         "Holm's over all rows.",

@@ -6,6 +6,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -25,6 +26,17 @@ _OPTIONS = (
     # Software rendering, so that WebGL draws without a graphics card.
     "--use-angle=swiftshader --enable-unsafe-swiftshader --remote-debugging-pipe"
 )
+# The browser reads commands from descriptor 3 and answers on 4; the pipes may have any numbers,
+# these two included, so they are first copied out of the way.
+_LAUNCHER = """
+import fcntl, os, sys
+read, write = (fcntl.fcntl(int(n), fcntl.F_DUPFD, 64) for n in sys.argv[1:3])
+os.dup2(read, 3)
+os.dup2(write, 4)
+os.close(read)
+os.close(write)
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 class Page:
@@ -37,13 +49,15 @@ class Page:
         self._read, from_browser_write = os.pipe()
         self._process = subprocess.Popen(
             [
-                "/bin/sh",
+                sys.executable,
                 "-c",
-                # The browser reads commands from descriptor 3 and answers on 4.
-                f'exec "$0" {_OPTIONS} --user-data-dir="$1" about:blank '
-                f"3<&{to_browser_read} 4>&{from_browser_write}",
+                _LAUNCHER,
+                str(to_browser_read),
+                str(from_browser_write),
                 CHROMIUM,
-                self._profile,
+                *_OPTIONS.split(),
+                f"--user-data-dir={self._profile}",
+                "about:blank",
             ],
             pass_fds=(to_browser_read, from_browser_write),
             stdout=subprocess.DEVNULL,
@@ -56,6 +70,14 @@ class Page:
         self.requests: list[str] = []
         self.errors: list[str] = []
         self._session: str | None = None
+        try:
+            self._prepare(width, height, dark)
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self, width: int, height: int, dark: bool) -> None:
+        """Attach to the page and switch its reports on."""
         targets = self.call("Target.getTargets")["targetInfos"]
         target = next(t["targetId"] for t in targets if t["type"] == "page")
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
@@ -83,6 +105,9 @@ class Page:
         """Open a file and wait until the page says that it is ready."""
         self.call("Page.navigate", url=path.resolve().as_uri())
         self.wait_for("document.documentElement?.dataset.ready === 'true'", timeout=timeout)
+        # Reports of the log arrive a little after what caused them.
+        time.sleep(0.5)
+        self.evaluate("0")
 
     def wait_for(self, expression: str, *, timeout: float = 20.0) -> None:
         """Wait until a JavaScript expression is true."""

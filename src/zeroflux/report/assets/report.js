@@ -190,7 +190,7 @@
           viewer.rotate(25, "y");
           viewer.rotate(15, "x");
           const aspect = element.clientWidth / element.clientHeight;
-          viewer.zoom(aspect < 1.2 ? 0.85 * aspect / 1.2 + 0.1 : 1.1);
+          viewer.zoom(aspect < 1.2 ? 0.95 * aspect + 0.1 : 1.1);
         } else { viewer.setView(view.slice(0, 3).concat(viewer.getView()[3], view.slice(4))); }
       }
       isFirst = false;
