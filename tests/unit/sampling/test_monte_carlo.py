@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from zeroflux import Frame
 from zeroflux.errors import StructureError
 from zeroflux.sampling import (
     DEFAULT_CUTOFF,
@@ -58,6 +59,20 @@ def test_running_energy_of_the_chain_is_the_exact_one_up_to_a_constant():
     assert np.ptp(exact) > 1e-3
     # Table error, see below, times 45 pairs; accumulated rounding is smaller.
     assert np.ptp(offset) < 1e-9
+
+
+def test_a_free_atom_takes_every_step_and_does_not_drift():
+    """Proposals must be symmetric: without forces the walk is uniform, unbiased steps."""
+    start = Frame(np.array([18]), np.zeros((1, 3)), np.eye(3) * 60.0)
+    chain = _Chain(start, NOBLE_GASES, 20.0, 0.0, np.random.default_rng(0))
+    step, n_moves = 0.5, 20_000
+    record = chain.run(n_moves, 1, 100 * KELVIN, step)
+    assert record.counts[1] == record.counts[0] == n_moves
+    moves = np.diff(record.positions[:, 0], axis=0)
+    # Uniform on [-step, step]: mean 0 ± step/√(3 n), variance step²/3 ± 0.6 %; four of each.
+    assert np.abs(moves.mean(axis=0)).max() < 4 * step / np.sqrt(3 * n_moves)
+    np.testing.assert_allclose((moves**2).mean(axis=0), step**2 / 3, rtol=0.025)
+    assert np.abs(moves).max() <= step
 
 
 def test_tables_are_as_exact_as_they_claim():
