@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import cast
 import numpy as np
 from jaxtyping import Float
 
-from zeroflux.errors import FileFormatError
+from zeroflux.errors import FileFormatError, RepairWarning
 from zeroflux.volumetric import _kernels as kernels
 
 CHUNK = 1 << 21
@@ -139,6 +140,11 @@ class TextSource:
         ------
         FileFormatError
             If the file ends before, or a token is not a finite number.
+
+        Warns
+        -----
+        RepairWarning
+            If the file may have lost digits of its last number.
         """
         values = self.allocate(n_values, what) if out is None else out
         n_done = 0
@@ -152,6 +158,7 @@ class TextSource:
                         line=self.line,
                     )
                 n_done += self._parse(stop, values[n_done:n_values], pool)
+        self._warn_of_cut()
         return values
 
     def expect_end(self) -> None:
@@ -168,6 +175,25 @@ class TextSource:
                     f"found '{_shorten(line)}' after the last value; expected the end of the file. "
                     "The header announces fewer values than there are: check the grid's shape."
                 )
+
+    def _warn_of_cut(self) -> None:
+        """Warn if the last number touches the end of the file and is shorter than its neighbour.
+
+        The count is right then, but digits may be missing, which nothing else would show.
+        """
+        if not self._at_end or self._start < self._stop:
+            return
+        tail = self._buffer[max(0, self._stop - LONGEST_TOKEN) : self._stop].tobytes().split()
+        lengths = [len(token.lstrip(b"+-")) for token in tail[-2:]]
+        if len(lengths) == 2 and lengths[1] < lengths[0]:
+            token = tail[-1].decode("latin-1")
+            warnings.warn(
+                f"{self.path}:{self.line}: the file ends in its last number, '{_shorten(token)}', "
+                "without a line end; expected digits as in the other numbers. It may be truncated: "
+                "compare with the original.",
+                RepairWarning,
+                stacklevel=2,
+            )
 
     def allocate(self, n_values: int, what: str) -> np.ndarray:
         if self._size is not None and 2 * n_values > self._size + 1:

@@ -7,7 +7,7 @@ import lzma
 import numpy as np
 import pytest
 
-from zeroflux.errors import FileFormatError
+from zeroflux.errors import FileFormatError, RepairWarning
 from zeroflux.volumetric import text
 from zeroflux.volumetric.text import TextSource
 
@@ -58,7 +58,7 @@ def test_the_hard_numbers_are_hard():
 
 
 def test_fortran_exponents_are_read(tmp_path):
-    found = numbers_of(tmp_path, "1.5D+02 -1.0d-3 1.0-100 2.5+101 1D2", 5)
+    found = numbers_of(tmp_path, "1.5D+02 -1.0d-3 1.0-100 2.5+101 1D2\n", 5)
     assert found.tolist() == [150.0, -1e-3, 1e-100, 2.5e101, 100.0]
 
 
@@ -167,3 +167,10 @@ def test_windows_line_ends_are_read(tmp_path):
         assert source.readline() == "one"
         assert source.numbers(3, what="values").tolist() == [1.0, 2.0, 3.0]
         source.expect_end()
+
+
+def test_a_number_cut_by_the_end_of_the_file_is_noticed(tmp_path):
+    with pytest.warns(RepairWarning, match=r"numbers\.txt:2: .*'3\.1'"):
+        numbers_of(tmp_path, "1.111 2.111\n3.1", 3)
+    for whole in ("1.111 2.111\n3.1\n", "1.111 2.111\n-3.111"):  # controls
+        assert len(numbers_of(tmp_path, whole, 3)) == 3
