@@ -44,6 +44,7 @@ class BehlerParrinello:
 
     name = "bpnn"
     is_linear = False
+    size_field = "width"
     is_local = True
 
     @property

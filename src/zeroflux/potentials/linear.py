@@ -42,6 +42,7 @@ class Linear:
 
     name = "linear"
     is_linear = True
+    size_field = "n_radial"
     is_local = True
 
     @property
@@ -125,6 +126,7 @@ class Pair:
 
     name = "pair"
     is_linear = True
+    size_field = "n_radial"
     is_local = True
 
     @property

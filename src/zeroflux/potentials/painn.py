@@ -79,6 +79,7 @@ class PaiNN:
 
     name = "painn"
     is_linear = False
+    size_field = "width"
 
     @property
     def is_local(self) -> bool:

@@ -27,6 +27,9 @@ class Architecture(Protocol):
     is_linear: ClassVar[bool]
     """Linear in its parameters; then `design` exists and training is a ridge regression."""
 
+    size_field: ClassVar[str]
+    """Hyperparameter that `sized` chooses."""
+
     @property
     def is_local(self) -> bool:
         """Whether an atom's energy depends on its own neighbours alone, not on theirs."""
@@ -118,11 +121,11 @@ def sized_architecture(
     n_species
         Number of elements.
     **fixed
-        Other hyperparameters by name; those the architecture does not have are left out, so that
-        one set of descriptor settings serves all.
+        Other hyperparameters by name; those the architecture does not have, and the one that sets
+        its size, are left out, so that one set of descriptor settings serves all.
     """
     cls = architecture_class(name)
-    known = {field.name for field in dataclasses.fields(cls)}
+    known = {field.name for field in dataclasses.fields(cls)} - {cls.size_field}
     kept = {key: value for key, value in fixed.items() if key in known}
     return cls.sized(n_parameters, cutoff=cutoff, n_species=n_species, **kept)
 

@@ -63,6 +63,7 @@ class SchNet:
 
     name = "schnet"
     is_linear = False
+    size_field = "width"
     is_local = False
 
     @classmethod
