@@ -71,6 +71,7 @@ class TextSource:
         is_plain = isinstance(self._stream, io.FileIO)
         self._size = path.stat().st_size if is_plain else None
         self._buffer = np.empty(CHUNK * self.n_threads + 1, dtype=np.uint8)
+        self._scratch = [np.empty(0)] * self.n_threads  # kept: fresh memory costs page faults
         self._start = self._stop = 0
         self._at_end = False
 
@@ -256,7 +257,7 @@ class TextSource:
             return self._parse_here(stop, values)
         cuts = np.linspace(self._start, stop, self.n_threads + 1).astype(int).tolist()
         edges = [cuts[0], *(self._boundary(c, lowest=self._start) for c in cuts[1:-1]), cuts[-1]]
-        parts = list(pool.map(self._parse_apart, edges[:-1], edges[1:]))
+        parts = list(pool.map(self._parse_apart, range(self.n_threads), edges[:-1], edges[1:]))
         n_done = 0
         for edge, (found, n_lines, status) in zip(edges[1:], parts, strict=True):
             if status != kernels.DONE or n_done + len(found) > len(values):
@@ -267,8 +268,10 @@ class TextSource:
             self._start = edge
         return n_done
 
-    def _parse_apart(self, start: int, stop: int) -> tuple[np.ndarray, int, int]:
-        values = np.empty((stop - start + 1) // 2)
+    def _parse_apart(self, thread: int, start: int, stop: int) -> tuple[np.ndarray, int, int]:
+        values = self._scratch[thread]
+        if len(values) < (stop - start + 1) // 2:  # as many numbers as there may be
+            values = self._scratch[thread] = np.empty((stop - start + 1) // 2)
         n, _, n_lines, status = kernels.parse_numbers(
             self._buffer, start, stop, values, values.view(np.uint64), len(values)
         )
