@@ -3,6 +3,9 @@
 from zeroflux.partition.attractors import Attractors as Attractors
 from zeroflux.partition.basins import basins as basins
 from zeroflux.partition.basins import partition_field as partition_field
+from zeroflux.partition.promolecule import ARGON_LIKE as ARGON_LIKE
+from zeroflux.partition.promolecule import gaussian_promolecule as gaussian_promolecule
+from zeroflux.partition.promolecule import spread_frame as spread_frame
 from zeroflux.partition.record import Method as Method
 from zeroflux.partition.record import Partition as Partition
 from zeroflux.partition.record import fourier_laplacian as fourier_laplacian

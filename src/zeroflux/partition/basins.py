@@ -33,7 +33,7 @@ def basins(
     grid: UniformGrid,
     atoms: Frame | Atoms,
     *,
-    reference: Num[np.ndarray, "n_a n_b n_c"] | None = None,
+    reference: Num[np.ndarray, "_ _ _"] | None = None,
     method: Method = "weight",
     n_threads: int | None = None,
     core_radius: float | None = None,

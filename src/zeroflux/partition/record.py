@@ -59,9 +59,7 @@ class Partition:
         """Number of grid points that several atoms share."""
         return len(self.fractional_voxels)
 
-    def integrate(
-        self, *fields: Num[np.ndarray, "n_a n_b n_c"]
-    ) -> Float[np.ndarray, "n_fields n_atoms"]:
+    def integrate(self, *fields: Num[np.ndarray, "_ _ _"]) -> Float[np.ndarray, "n_fields n_atoms"]:
         r"""Integrals over the basins, :math:`\int_{\Omega_A} f\,dr = v \sum_i w_i^A f_i`.
 
         Parameters
