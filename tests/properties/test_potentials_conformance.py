@@ -179,7 +179,7 @@ def test_forces_and_stress_are_derivatives_of_the_energy(name):
     atoms.calc = Calculator(random_model(name), skin=0.3)
     rng = np.random.default_rng(0)
     forces, stress = atoms.get_forces(), atoms.get_stress(voigt=False)
-    start, cell = atoms.positions.copy(), atoms.cell[:].copy()
+    start, cell = atoms.positions.copy(), np.array(atoms.cell)
     direction = rng.normal(size=start.shape)
     strain = rng.normal(size=(3, 3))
     strain = 0.5 * (strain + strain.T)

@@ -30,7 +30,7 @@ class BehlerParrinello:
 
     References
     ----------
-    Behler, Parrinello (2007), 10.1103/PhysRevLett.98.146401, eqs. 2 and 3.
+    Behler, Parrinello (2007), 10.1103/PhysRevLett.98.146401.
     """
 
     cutoff: float

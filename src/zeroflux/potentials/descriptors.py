@@ -19,7 +19,7 @@ def cutoff_function(distance: Array, cutoff: float) -> Array:
     r"""Smooth step :math:`f_c = 1 - 10x^3 + 15x^4 - 6x^5`, :math:`x = r/r_c`, 0 beyond.
 
     Twice continuously differentiable at both ends, unlike the cosine of Behler and Parrinello
-    (2007, eq. 4), whose second derivative jumps at the cutoff.
+    (2007), whose second derivative jumps at the cutoff.
     """
     x = jnp.minimum(distance / cutoff, 1.0)
     return 1.0 - x**3 * (10.0 - 15.0 * x + 6.0 * x**2)
@@ -42,9 +42,10 @@ class SymmetryFunctions:
 
     References
     ----------
-    Behler, Parrinello (2007), 10.1103/PhysRevLett.98.146401, eq. 5 (radial, one factor of
-    :math:`f_c`); Behler (2011), 10.1063/1.3553717, eqs. 6 and 9 (radial and angular);
-    Drautz (2019), 10.1103/PhysRevB.99.014104, eqs. 24 and 33 (products of neighbour densities).
+    Behler, Parrinello (2007), 10.1103/PhysRevLett.98.146401 (radial, one factor of
+    :math:`f_c`); Behler (2011), 10.1063/1.3553717 (radial, and an angular function without the
+    distance of the two neighbours); Drautz (2019), 10.1103/PhysRevB.99.014104 (products of
+    neighbour densities).
     """
 
     cutoff: float

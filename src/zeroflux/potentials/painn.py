@@ -67,7 +67,7 @@ class PaiNN:
 
     References
     ----------
-    Schütt, Unke, Gastegger (2021), arXiv 2102.03150, eqs. 7 to 10.
+    Schütt, Unke, Gastegger (2021), arXiv 2102.03150, section 3.
     """
 
     cutoff: float

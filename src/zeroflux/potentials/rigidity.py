@@ -33,7 +33,7 @@ def local_prediction_rigidity(
 
     References
     ----------
-    Chong et al. (2023), arXiv 2306.15638, eq. 8.
+    Chong et al. (2023), arXiv 2306.15638.
     """
     covariance = training.T @ training + ridge * np.eye(training.shape[1])
     half = np.linalg.solve(np.linalg.cholesky(covariance), atoms.T)

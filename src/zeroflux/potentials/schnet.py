@@ -51,7 +51,7 @@ class SchNet:
 
     References
     ----------
-    Schütt et al. (2017), arXiv 1706.08566, eqs. 1 to 3 and figure 2; (2018), 10.1063/1.5019779.
+    Schütt et al. (2017), arXiv 1706.08566; (2018), 10.1063/1.5019779.
     """
 
     cutoff: float

@@ -21,6 +21,8 @@ from zeroflux.training.offsets import SpeciesOffsets, species_offsets
 from zeroflux.training.ridge import ridge_on_totals
 from zeroflux.training.state import load_state, save_state
 
+HELD_OUT_AT_ONCE = 64  # configurations of message-passing models
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -329,6 +331,7 @@ def _descend(
     batch_size = min(schedule.batch_size, len(train))
     with jax.enable_x64(schedule.is_double):
         data, constants = jax.device_put((task.data, task.constants))
+        held_out_data = {key: data[key] for key in ("inputs", "weight", "target")}
         state = _initial_state(architecture, seeds, schedule)
         rows: list[list[CurveRow]] = [[] for _ in seeds]
         if state_path is not None and state_path.exists():
@@ -341,7 +344,7 @@ def _descend(
                 architecture, target, state["moving"], data, constants, index, rates
             )
             error = np.asarray(
-                _held_out_error(architecture, moving["params"], data, held_out), np.float64
+                _held_out_error(architecture, moving["params"], held_out_data, held_out), np.float64
             )
             step = start + schedule.interval
             is_running = step - state["best_step"] <= schedule.patience + schedule.interval
@@ -455,8 +458,19 @@ def _advance(
 def _held_out_error(architecture: Any, params: Any, data: dict[str, Any], held_out: Any) -> Any:
     """Root-mean-square error of held-out totals per atom, in units of their spread."""
     batch = jax.tree.map(lambda leaf: leaf[held_out], data)
-    loss = jax.vmap(lambda one: LOSSES["total"](architecture, one, batch))(params)
-    return jnp.sqrt(loss)
+
+    def error(one: Any) -> Any:
+        if architecture.is_local or len(held_out) <= HELD_OUT_AT_ONCE:
+            return LOSSES["total"](architecture, one, batch)
+        # many neighbour lists at once would need more memory than a training step
+        squared = jax.lax.map(
+            lambda row: LOSSES["total"](architecture, one, jax.tree.map(lambda x: x[None], row)),
+            batch,
+            batch_size=HELD_OUT_AT_ONCE,
+        )
+        return squared.mean()
+
+    return jnp.sqrt(jax.vmap(error)(params))
 
 
 @jax.jit

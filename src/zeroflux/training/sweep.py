@@ -26,6 +26,10 @@ from zeroflux.training.losses import Target
 
 logger = logging.getLogger(__name__)
 
+PARAMETERS_AT_ONCE = (
+    48_000  # of all seeds side by side: beyond it vmap costs memory and gains nothing
+)
+
 
 @dataclass(frozen=True, order=True)
 class Cell:
@@ -380,7 +384,7 @@ def sweep(
     executor
         Anything with ``submit`` that returns `concurrent.futures.Future`; None trains here.
     max_group
-        Most seeds trained side by side.
+        Most seeds trained side by side; large networks are trained one by one.
 
     Yields
     ------
@@ -389,11 +393,10 @@ def sweep(
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    todo = [
-        group[k : k + max_group]
-        for group in groups(pending(cells, out))
-        for k in range(0, len(group), max_group)
-    ]
+    todo = []
+    for group in groups(pending(cells, out)):
+        n_at_once = max(1, min(max_group, PARAMETERS_AT_ONCE // group[0].size))
+        todo += [group[k : k + n_at_once] for k in range(0, len(group), n_at_once)]
     n_total = sum(len(group) for group in todo)
     started, n_done = time.monotonic(), 0
 
