@@ -78,7 +78,8 @@ def label_from_atoms(atoms: Atoms, *, where: str) -> Label:
         is_converged=is_converged,
         info=info,
     )
-    _check_sum(atoms, where)
+    if is_converged:
+        _check_sum(atoms, where)
     return label
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Protocol
 
 from zeroflux.frames import Frame
@@ -13,6 +14,15 @@ class Engine(Protocol):
 
     name: str
     """Name of the program, as it is written into labels."""
+
+    @property
+    def settings(self) -> dict[str, str | int | float]:
+        """Everything that the labels depend on; a change makes new labels."""
+        ...
+
+    def prepared(self, symbols: Iterable[str]) -> Engine:
+        """Engine that has done what all configurations of these elements share."""
+        ...
 
     def energy_densities(self, frame: Frame) -> EnergyDensities:
         """Solve the Kohn-Sham equations for one configuration.

@@ -63,4 +63,3 @@ class EnergyDensities:
         """Total of one term over the cell (hartree)."""
         spread = self.fields[term].sum() * self.grid.voxel_volume if term in self.fields else 0.0
         return float(spread + (self.atomic[term].sum() if term in self.atomic else 0.0))
-

@@ -12,7 +12,7 @@ from zeroflux.frames import Frame
 from zeroflux.labelling.backend import Engine
 from zeroflux.labelling.dispersion import dispersion_energies
 from zeroflux.labelling.energy_density import FIELDS, EnergyDensities
-from zeroflux.labels import BasinTerms, Label
+from zeroflux.labels import BASIN_FIELDS, BasinTerms, Label
 from zeroflux.partition import Method, basins
 
 Dispersion = Literal["none", "d3bj", "d3bj-atm"]
@@ -44,8 +44,8 @@ def label_frame(
     Returns
     -------
     Label
-        With ``is_converged = False``, and no energies to rely on, if the self-consistent field
-        did not converge.
+        With ``is_converged = False`` and NaN for every basin if the self-consistent field did
+        not converge.
 
     Raises
     ------
@@ -63,7 +63,11 @@ def label_frame(
         shares = dispersion_energies(
             frame, functional=functional, three_body=dispersion == "d3bj-atm"
         )
-    terms = basin_terms(densities, dispersion=shares, method=method)
+    if densities.is_converged:
+        terms = basin_terms(densities, dispersion=shares, method=method)
+    else:
+        nothing = np.full(frame.n_atoms, np.nan)
+        terms = BasinTerms(**dict.fromkeys(BASIN_FIELDS, nothing))
     label = Label(
         frame=frame,
         total_energy=densities.total_energy + float(shares.sum()),

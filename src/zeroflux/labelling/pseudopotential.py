@@ -61,9 +61,7 @@ def short_range_potential(
         index = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
         offset = (index - centre) @ steps
         square = np.einsum("abcx,abcx->abc", offset, offset) / width**2
-        values = np.exp(-0.5 * square) * (
-            c[0] + square * (c[1] + square * (c[2] + square * c[3]))
-        )
+        values = np.exp(-0.5 * square) * (c[0] + square * (c[1] + square * (c[2] + square * c[3])))
         # `add.at`, since in a small cell the box may reach a grid point from several images.
         where = tuple(np.ix_(*(a % n for a, n in zip(axes, shape, strict=True))))
         np.add.at(potential, where, values)

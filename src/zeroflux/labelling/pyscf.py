@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from ase.data import chemical_symbols
+from ase.data import atomic_numbers, chemical_symbols
 from jaxtyping import Float
 
 from zeroflux.errors import LabelError, missing_extra
@@ -28,6 +28,15 @@ from zeroflux.units import ANGSTROM
 
 ISOLATED_BOX = 10.0 * ANGSTROM
 """Edge of the cubic box of an isolated atom (bohr)."""
+
+
+class IsolatedAtom(NamedTuple):
+    """One atom alone: its energy, and the density matrix from which liquids start."""
+
+    energy: float
+    """Energy (hartree)."""
+    density_matrix: Float[np.ndarray, "n_ao n_ao"]
+    """Density matrix in the atom's basis functions."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,28 @@ class PyscfEngine:
     """Largest norm of the orbital gradient."""
     max_cycles: int = 40
     """SCF steps before a configuration counts as not converged."""
+    isolated_atoms: Mapping[str, IsolatedAtom] = field(default_factory=dict)
+    """Atoms already computed at these settings; see `prepared`."""
     name: str = field(default="pyscf", init=False)
+
+    def prepared(self, symbols: Iterable[str]) -> PyscfEngine:
+        """Engine that knows the isolated atoms of these elements.
+
+        Raises
+        ------
+        LabelError
+            If an element has no basis or pseudopotential, or its atom does not converge.
+        """
+        atoms = dict(self.isolated_atoms)
+        for symbol in sorted(set(symbols) - set(atoms)):
+            atoms[symbol] = self._isolated_atom(symbol)
+        return replace(self, isolated_atoms=atoms)
+
+    @property
+    def settings(self) -> dict[str, str | int | float]:
+        """Everything that the labels depend on."""
+        names = (f.name for f in fields(self) if f.name != "isolated_atoms")
+        return {name: getattr(self, name) for name in names}
 
     def energy_densities(self, frame: Frame) -> EnergyDensities:
         """Solve the Kohn-Sham equations and evaluate every term of the energy.
@@ -87,29 +117,26 @@ class PyscfEngine:
 
     def isolated_atom_energy(self, symbol: str) -> float:
         """Energy of one atom in a large box at the same settings (hartree)."""
-        return self._isolated_atom(symbol)[0]
+        return self.prepared([symbol]).isolated_atoms[symbol].energy
 
-    @cached_property
-    def _atoms(self) -> dict[str, tuple[float, np.ndarray]]:
-        return {}
-
-    def _isolated_atom(self, symbol: str) -> tuple[float, np.ndarray]:
-        """Energy and density matrix of an isolated atom, computed once per engine."""
-        if symbol not in self._atoms:
-            frame = Frame(
-                atomic_numbers=np.array([chemical_symbols.index(symbol)]),
-                positions=np.full((1, 3), 0.5 * ISOLATED_BOX),
-                cell=np.eye(3) * ISOLATED_BOX,
+    def _isolated_atom(self, symbol: str) -> IsolatedAtom:
+        frame = Frame(
+            atomic_numbers=np.array([atomic_numbers[symbol]]),
+            positions=np.full((1, 3), 0.5 * ISOLATED_BOX),
+            cell=np.eye(3) * ISOLATED_BOX,
+        )
+        # Most steps on a coarse grid, whose density matrix starts the one that counts.
+        coarse = replace(self, density_cutoff=0.25 * self.density_cutoff)
+        start = coarse._solver(coarse._cell(frame))
+        start.kernel()
+        solver = self._solver(self._cell(frame))
+        solver.kernel(dm0=start.make_rdm1())
+        if not solver.converged:
+            raise LabelError(
+                f"The isolated {symbol} atom did not converge in {self.max_cycles} SCF steps; "
+                "expected a closed-shell atom. Check basis and pseudopotential."
             )
-            solver = self._solver(self._cell(frame))
-            solver.kernel()
-            if not solver.converged:
-                raise LabelError(
-                    f"The isolated {symbol} atom did not converge in {self.max_cycles} SCF steps; "
-                    "expected a closed-shell atom. Check basis and pseudopotential."
-                )
-            self._atoms[symbol] = (float(solver.e_tot), np.asarray(solver.make_rdm1()))
-        return self._atoms[symbol]
+        return IsolatedAtom(float(solver.e_tot), np.asarray(solver.make_rdm1()))
 
     def _cell(self, frame: Frame) -> Any:
         try:
@@ -147,8 +174,9 @@ class PyscfEngine:
             return load(self.basis, symbol)
         except (BasisNotFoundError, KeyError, RuntimeError) as error:
             raise LabelError(
-                f"Found element {symbol}, for which PySCF has no basis set '{self.basis}'; expected "
-                "an element of that set, such as Ar or Kr. Change the structure or `label.basis`."
+                f"Found element {symbol}, for which PySCF has no basis set '{self.basis}'; "
+                "expected an element of that set, such as Ar or Kr. Change the structure or "
+                "`label.basis`."
             ) from error
 
     def _pseudopotential_of(self, symbol: str) -> Any:
@@ -190,9 +218,9 @@ class PyscfEngine:
     def _solve(self, cell: Any) -> Any:
         from scipy.linalg import block_diag
 
-        guess = block_diag(
-            *(self._isolated_atom(cell.atom_symbol(i))[1] for i in range(cell.natm))
-        )
+        symbols = [cell.atom_symbol(i) for i in range(cell.natm)]
+        atoms = self.prepared(symbols).isolated_atoms
+        guess = block_diag(*(atoms[symbol].density_matrix for symbol in symbols))
         solver = self._solver(cell)
         solver.kernel(dm0=guess)
         return solver

@@ -1,0 +1,170 @@
+"""The command line: a shell around the same calls from Python."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from zeroflux.commands.basins import basins_command
+
+app = typer.Typer(
+    name="zeroflux",
+    help="QTAIM atomic energies of liquids, and how well machine-learned potentials know them.",
+    epilog="Start with: zeroflux template > run.yaml, then zeroflux run run.yaml",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("basins")(basins_command)
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file; see `template`.")]
+OutPath = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", metavar="RUN_DIR", help="Directory of the artifacts [runs/NAME OF CONFIG]."
+    ),
+]
+
+
+@app.callback()
+def _global(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        from importlib.metadata import version as installed
+
+        typer.echo(installed("zeroflux"))
+        raise typer.Exit
+
+
+@app.command()
+def run(config: ConfigPath, out: OutPath = None) -> None:
+    """Do all stages: sample, label, correlate, train, evaluate, report."""
+    _do(config, out)
+
+
+@app.command()
+def sample(config: ConfigPath, out: OutPath = None) -> None:
+    """Sample configurations of the liquids, or take them from a file."""
+    _do(config, out, "sample")
+
+
+@app.command()
+def label(
+    config: ConfigPath,
+    out: OutPath = None,
+    structures: Annotated[
+        Path | None,
+        typer.Option(
+            help="Label these structures (any file ASE reads) instead of the run's; "
+            "--out then names the extended XYZ file of the labels."
+        ),
+    ] = None,
+) -> None:
+    """Label configurations with density functional theory and basin energies."""
+    if structures is None:
+        _do(config, out, "label")
+    else:
+        _label_file(config, structures, out)
+
+
+@app.command()
+def correlate(config: ConfigPath, out: OutPath = None) -> None:
+    """Fit the shortcut on totals and compare it with the direct energies."""
+    _do(config, out, "correlate")
+
+
+@app.command()
+def train(config: ConfigPath, out: OutPath = None) -> None:
+    """Train networks on total energies."""
+    _do(config, out, "train")
+
+
+@app.command()
+def evaluate(config: ConfigPath, out: OutPath = None) -> None:
+    """Compare local energies of the networks with basin energies."""
+    _do(config, out, "evaluate")
+
+
+@app.command()
+def report(config: ConfigPath, out: OutPath = None) -> None:
+    """Write the report."""
+    _do(config, out, "report")
+
+
+@app.command()
+def status(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Directory of a run.")],
+) -> None:
+    """Tell which stages of a run are done."""
+    from zeroflux.run_directory import open_run
+    from zeroflux.stages import status as states
+
+    for found in states(open_run(run_dir)):
+        mark = "done   " if found.is_current else "to do  "
+        typer.echo(f"{mark}{found.name:<10} {'' if found.is_current else found.remark}".rstrip())
+
+
+@app.command()
+def validate(config: ConfigPath) -> None:
+    """Check a configuration file."""
+    from zeroflux.config import load_config
+
+    load_config(config)
+    typer.echo(f"{config}: valid")
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of the configuration file."""
+    from zeroflux.config import schema as text
+
+    typer.echo(text())
+
+
+@app.command()
+def template() -> None:
+    """Print a commented starting configuration."""
+    from zeroflux.config import template as text
+
+    typer.echo(text(), nl=False)
+
+
+def _do(config: Path, out: Path | None, *stages: str) -> None:
+    from zeroflux.run_directory import new_run
+    from zeroflux.stages import run_stages
+    from zeroflux.terminal import shown_progress
+
+    with shown_progress() as (say, progress):
+        run_stages(new_run(config, out, say=say, progress=progress), *stages)
+
+
+def _label_file(config: Path, structures: Path, out: Path | None) -> None:
+    from zeroflux.run_directory import label_file
+    from zeroflux.terminal import shown_progress
+
+    with shown_progress() as (say, progress):
+        label_file(config, structures, out, say=say, progress=progress)
+
+
+def main() -> None:
+    """Entry point: errors of the input are one clear line and exit status 2."""
+    from zeroflux.errors import ZerofluxError
+
+    debug = "--debug" in sys.argv
+    if debug:
+        sys.argv.remove("--debug")
+    try:
+        app()
+    except ZerofluxError as error:
+        if debug:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; what is finished is kept, run again to go on", err=True)
+        sys.exit(130)

@@ -1,0 +1,345 @@
+"""One YAML file, a section per stage. Config objects stop at `stages.py`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from ase.data import atomic_numbers
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from zeroflux.errors import ConfigError
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, no unknown keys, prose under each field."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class StatePointConfig(Section):
+    """One simulation: composition, temperature, density, and how many configurations of it."""
+
+    composition: dict[str, Count]
+    """Number of atoms of each element in the box, such as {Ar: 17}."""
+    temperature_kelvin: Positive
+    """Temperature (K)."""
+    density_per_angstrom3: Positive
+    """Number density (atoms/Å³); liquid argon at its boiling point has 0.02104."""
+    n_configurations: Count
+    """Decorrelated configurations to keep."""
+
+    @model_validator(mode="after")
+    def _known_elements(self) -> StatePointConfig:
+        for symbol in self.composition:
+            if symbol not in ("Ar", "Kr"):
+                known = "an element" if symbol in atomic_numbers else "no element"
+                raise ValueError(
+                    f"composition names '{symbol}', {known} without a pair potential here; "
+                    "expected Ar or Kr. For others give your own structures: sample.from_file"
+                )
+        return self
+
+
+class SystemConfig(Section):
+    """One liquid, at one or more state points."""
+
+    name: str
+    """Name of the system in labels, tables and figures, such as argon."""
+    state_points: Annotated[list[StatePointConfig], Field(min_length=1)]
+    """State points to sample."""
+
+
+class SampleConfig(Section):
+    """Configurations: sampled from pair potentials by Monte Carlo, or from a file."""
+
+    seed: int | None = None
+    """Seed of all random numbers of the sampling. No default when sampling."""
+    systems: list[SystemConfig] = []
+    """Liquids to sample with the pair potentials of argon and krypton."""
+    from_file: Path | None = None
+    """Your own structures instead: any file that ASE reads, relative to the config file."""
+    cutoff_angstrom: Positive = 12.0
+    """Distance from which on pairs are left out in the sampling (Å)."""
+    min_stride_sweeps: Count = 100
+    """Fewest Monte Carlo sweeps between configurations; more are taken if they decorrelate
+    slowly."""
+
+    @model_validator(mode="after")
+    def _one_source(self) -> SampleConfig:
+        if bool(self.systems) == (self.from_file is not None):
+            raise ValueError(
+                "found " + ("both" if self.systems else "neither") + " `systems` and "
+                "`from_file`; expected exactly one of them"
+            )
+        if self.systems and self.seed is None:
+            raise ValueError("`seed` is missing; expected a whole number, every run names its seed")
+        names = [system.name for system in self.systems]
+        if len(set(names)) != len(names):
+            raise ValueError(f"names of systems repeat: {', '.join(names)}; expected each once")
+        return self
+
+
+class WorkersConfig(Section):
+    """Where labels and networks are computed."""
+
+    kind: Literal["processes", "dask", "serial"] = "processes"
+    """processes: this machine. dask: a local Dask cluster, a running scheduler or a batch system
+    (extra `cluster`). serial: this process."""
+    n_workers: Annotated[int, Field(ge=0)] = 0
+    """Number of workers; 0 takes one for each core this process may use."""
+    threads_per_worker: Count = 1
+    """Threads of each worker."""
+    scheduler_address: str | None = None
+    """dask: address of a running scheduler, such as tcp://10.0.0.1:8786."""
+    queue: Literal["slurm", "pbs"] | None = None
+    """dask: batch system that starts the workers (needs the package dask-jobqueue)."""
+    queue_options: dict[str, Any] = {}
+    """dask: options of the batch jobs (cores, memory, walltime, account, ...), as dask-jobqueue
+    names them."""
+
+
+class LabelConfig(Section):
+    """Density functional theory and the division into basins."""
+
+    engine: Literal["pyscf"] = "pyscf"
+    """Program that solves the Kohn-Sham equations at the Γ point."""
+    functional: str = "PBE"
+    """Semilocal exchange-correlation functional, a libxc name."""
+    dispersion: Literal["d3bj", "d3bj-atm", "none"] = "d3bj"
+    """Dispersion: D3 with Becke-Johnson damping, the same with the three-body term, or none."""
+    basis: str = "DZVP-MOLOPT-PBE-GTH-q8"
+    """Gaussian basis set of the UZH file."""
+    pseudopotential: str = "GTH-PBE-q8"
+    """Pseudopotential of the UZH file."""
+    density_cutoff_hartree: Positive = 220.0
+    """Plane-wave cutoff of the density's grid (hartree). 220 keeps basin energies within 0.1 meV
+    of 350 in argon, 120 within 0.5 meV."""
+    max_cycles: Count = 40
+    """SCF steps before a configuration counts as not converged."""
+    partition: Literal["weight", "neargrid", "ongrid"] = "weight"
+    """How the grid is divided into basins; neargrid and ongrid are there for comparison."""
+    workers: WorkersConfig = WorkersConfig()
+    """Where labels are computed. Not part of what the labels depend on."""
+
+
+class CorrelateConfig(Section):
+    """The shortcut: per-atom energies from components, fitted on totals."""
+
+    seed: int = 0
+    """Seed of the folds and the bootstrap."""
+    predictors: list[str] = []
+    """Predictors by name, such as electrostatic or kinetic+xc; empty for the standard set."""
+    n_folds: Annotated[int, Field(ge=2)] = 5
+    """Parts of the cross-validation."""
+    n_bootstrap: Count = 200
+    """Resamples for the intervals."""
+
+
+class TrainConfig(Section):
+    """Networks, fitted to total energies only."""
+
+    seeds: Annotated[list[int], Field(min_length=1)]
+    """One network of each architecture and size per seed. No default."""
+    architectures: Annotated[list[str], Field(min_length=1)] = ["bpnn"]
+    """Architectures: linear, pair, bpnn, schnet, painn."""
+    sizes: Annotated[list[Count], Field(min_length=1)] = [50, 500, 5000, 50000]
+    """Numbers of parameters asked for; the closest the architecture has is taken."""
+    cutoff_angstrom: Positive = 7.0
+    """Neighbour cutoff (Å). Beyond it the model sees nothing."""
+    test_fraction: Fraction = 0.25
+    """Share of each system's labels kept for evaluation, never seen in training."""
+    held_out_fraction: Fraction = 0.2
+    """Share of the training labels on whose totals training is stopped early."""
+    split_seed: int = 0
+    """Seed of the split into training and test labels."""
+    n_steps: Count = 4000
+    """Largest number of steps of Adam."""
+    learning_rate: Positive = 2e-2
+    """Peak learning rate; one rule for all sizes, see docs/potentials.md."""
+    batch_size: Count = 25
+    """Configurations per step."""
+
+
+class EvaluateConfig(Section):
+    """Local energies of the networks against basin energies."""
+
+    seed: int = 0
+    """Seed of the bootstrap."""
+    n_bootstrap: Count = 500
+    """Resamples for the intervals."""
+
+
+class ReportConfig(Section):
+    """The page."""
+
+    figures: bool = True
+    """Also write the figures as SVG and PNG files."""
+
+
+class Config(Section):
+    """A whole run."""
+
+    title: str = "Atomic energies of a liquid"
+    """Title of the report."""
+    sample: SampleConfig
+    label: LabelConfig = LabelConfig()
+    correlate: CorrelateConfig = CorrelateConfig()
+    train: TrainConfig
+    evaluate: EvaluateConfig = EvaluateConfig()
+    report: ReportConfig = ReportConfig()
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read or a value is not allowed; the message names file and line.
+    """
+    import yaml
+
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({error}); expected a YAML file. Write one with "
+            "`zeroflux template > run.yaml`."
+        ) from error
+    try:
+        tree = yaml.safe_load(text)
+        nodes = yaml.compose(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = mark.line + 1 if mark else 1
+        problem = getattr(error, "problem", None) or error
+        raise ConfigError(
+            f"{path}:{line}: not YAML ({problem}); expected a section per stage. Correct the line."
+        ) from error
+    if not isinstance(tree, dict):
+        raise ConfigError(
+            f"{path}:1: found {type(tree).__name__}, expected sections `sample:`, `train:` and so "
+            "on. Write a starting file with `zeroflux template`."
+        )
+    try:
+        config = Config.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(_messages(path, nodes, error)) from error
+    if config.sample.from_file is not None and not config.sample.from_file.is_absolute():
+        source = path.parent / config.sample.from_file
+        config = config.model_copy(
+            update={"sample": config.sample.model_copy(update={"from_file": source})}
+        )
+    return config
+
+
+def _messages(path: Path, nodes: Any, error: ValidationError) -> str:
+    lines = []
+    for item in error.errors():
+        key = ".".join(str(part) for part in item["loc"]) or "the file"
+        line = _line_of(nodes, item["loc"])
+        if item["type"] == "extra_forbidden":
+            problem = f"unknown key `{key}`{_suggestion(item['loc'])}"
+        elif item["type"] == "missing":
+            problem = f"`{key}` is missing"
+        else:
+            found = "" if isinstance(item["input"], dict) else f"found {item['input']!r}; "
+            message = item["msg"].removeprefix("Value error, ")
+            problem = f"`{key}`: {found}{message[0].lower() + message[1:]}"
+        lines.append(f"{path}:{line}: {problem}")
+    return "\n".join(lines) + "\n`zeroflux schema` lists every key, `zeroflux template` an example."
+
+
+def _suggestion(location: tuple[int | str, ...]) -> str:
+    import difflib
+
+    keys = sorted(_all_keys(Config.model_json_schema()))
+    close = difflib.get_close_matches(str(location[-1]), keys, n=1)
+    return f"; did you mean `{close[0]}`?" if close else ""
+
+
+def _all_keys(schema: dict[str, Any]) -> set[str]:
+    keys = set(schema.get("properties", {}))
+    for definition in schema.get("$defs", {}).values():
+        keys |= set(definition.get("properties", {}))
+    return keys
+
+
+def _line_of(node: Any, location: tuple[int | str, ...]) -> int:
+    """Line of the deepest node that exists along a location."""
+    import yaml
+
+    line = 1
+    for part in location:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == str(part):
+                    line, node = key.start_mark.line + 1, value
+                    break
+            else:
+                break
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int):
+            node = node.value[part]
+            line = node.start_mark.line + 1
+        else:
+            break
+    return line
+
+
+def schema() -> str:
+    """JSON schema of the configuration file."""
+    return json.dumps(Config.model_json_schema(), indent=2)
+
+
+def template() -> str:
+    """A commented starting file: every key with its prose and its default."""
+    head = [
+        "# zeroflux configuration. Commented lines show the defaults.",
+        "title: Liquid argon",
+        "",
+    ]
+    return "\n".join([*head, *_section_lines(Config, _TEMPLATE_VALUES, depth=0)]) + "\n"
+
+
+_TEMPLATE_VALUES: dict[str, str] = {
+    "sample.seed": "1",
+    "sample.systems": "\n    - name: argon\n      state_points:\n"
+    "        - {composition: {Ar: 17}, temperature_kelvin: 90.0,\n"
+    "           density_per_angstrom3: 0.02078, n_configurations: 24}",
+    "train.seeds": "[0, 1, 2, 3]",
+}
+
+
+def _section_lines(
+    model: type[BaseModel], values: dict[str, str], *, depth: int, prefix: str = ""
+) -> list[str]:
+    lines: list[str] = []
+    pad = "  " * depth
+    for name, info in model.model_fields.items():
+        if depth == 0 and name == "title":
+            continue
+        key = f"{prefix}{name}"
+        annotation = info.annotation
+        is_section = isinstance(annotation, type) and issubclass(annotation, Section)
+        prose = (annotation.__doc__ if is_section and depth == 0 else info.description) or ""
+        lines += [f"{pad}# {line}" for line in prose.strip().splitlines()]
+        if is_section:
+            inner = _section_lines(annotation, values, depth=depth + 1, prefix=f"{key}.")
+            has_values = any(not line.lstrip().startswith("#") for line in inner)
+            lines += [f"{pad}{'' if has_values else '# '}{name}:", *inner]
+        elif key in values:
+            gap = "" if values[key].startswith("\n") else " "
+            lines.append(f"{pad}{name}:{gap}{values[key]}")
+        else:
+            default = info.get_default(call_default_factory=True)
+            lines.append(f"{pad}# {name}: {json.dumps(default, default=str)}")
+        if depth == 0:
+            lines.append("")
+    return lines

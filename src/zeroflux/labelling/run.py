@@ -1,0 +1,174 @@
+"""Labelling many configurations: each once, written atomically, resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from zeroflux.artifacts.extxyz import read_labels, write_labels
+from zeroflux.errors import LabelError, PartitionError, RepairWarning
+from zeroflux.execution import Workers, run_tasks
+from zeroflux.frames import Frame
+from zeroflux.labelling.backend import Engine
+from zeroflux.labelling.label import Dispersion, label_frame
+from zeroflux.labels import BASIN_FIELDS, BasinTerms, Label
+from zeroflux.partition import Method
+from zeroflux.sampling import check_overlaps
+from zeroflux.units import ANGSTROM, ELECTRONVOLT
+
+LABEL_VERSION = 1
+"""Raise when a change of the code moves labels by more than 0.05 meV per atom."""
+SMALLEST_DISTANCE = 2.0 * ANGSTROM
+"""Nuclei closer than this are taken for an error in the structure (bohr)."""
+
+Provenance = dict[str, str | int | float | bool]
+
+
+@dataclass(frozen=True, eq=False)
+class LabelTask:
+    """One configuration to be labelled, and where the label goes."""
+
+    frame: Frame
+    info: Provenance
+    path: Path
+    engine: Engine
+    method: Method
+    dispersion: Dispersion
+
+
+def label_key(frame: Frame, settings: Provenance) -> str:
+    """Name of a label by its content: configuration and everything the label depends on."""
+    digest = hashlib.sha256()
+    digest.update(json.dumps({**settings, "version": LABEL_VERSION}, sort_keys=True).encode())
+    digest.update(np.asarray(frame.atomic_numbers, dtype="<i8").tobytes())
+    for array in (frame.positions, frame.cell):
+        # Rounded to 1e-7 bohr: what a text file keeps of it.
+        digest.update(np.round(np.asarray(array) * 1e7).astype("<i8").tobytes())
+    return digest.hexdigest()[:20]
+
+
+def label_structures(
+    structures: Sequence[tuple[Frame, Provenance]],
+    *,
+    engine: Engine,
+    folder: Path,
+    method: Method = "weight",
+    dispersion: Dispersion = "d3bj",
+    workers: Workers | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[Path]:
+    """Label configurations, leaving alone those whose label is in ``folder`` already.
+
+    Parameters
+    ----------
+    structures
+        Configurations with the provenance that goes into the label's header.
+    engine
+        Program that solves the Kohn-Sham equations.
+    folder
+        Where each label is written to a file of its own.
+    method, dispersion
+        As in `zeroflux.labelling.label.label_frame`.
+    workers
+        Where the labels are computed; this process by default.
+    on_progress
+        Called with the number of labels done and wanted.
+
+    Returns
+    -------
+    Files of the labels, in the order of the structures.
+
+    Raises
+    ------
+    LabelError
+        If a configuration cannot be treated; nothing is computed then.
+    StructureError
+        If atoms overlap.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    settings = {**engine.settings, "partition": method, "dispersion": dispersion}
+    paths = [folder / f"{label_key(frame, settings)}.extxyz" for frame, _ in structures]
+    todo = {
+        path: structure
+        for path, structure in zip(paths, structures, strict=True)
+        if not path.exists()
+    }
+    n_done = len(paths) - sum(path in todo for path in paths)
+    if on_progress:
+        on_progress(n_done, len(paths))
+    if not todo:
+        return paths
+    for frame, _ in todo.values():
+        check_overlaps(frame, SMALLEST_DISTANCE)
+    symbols = {chemical_symbols[z] for frame, _ in todo.values() for z in frame.atomic_numbers}
+    ready = engine.prepared(symbols)
+    atoms = {
+        f"isolated_energy_{s}_ev": ready.isolated_atom_energy(s) / ELECTRONVOLT
+        for s in sorted(symbols)
+    }
+    tasks = [
+        LabelTask(frame, {**info, **atoms}, path, ready, method, dispersion)
+        for path, (frame, info) in todo.items()
+    ]
+    for _ in run_tasks(label_to_file, tasks, workers or Workers(kind="serial")):
+        n_done += 1
+        if on_progress:
+            on_progress(n_done, len(paths))
+    return paths
+
+
+def label_to_file(task: LabelTask) -> Path:
+    """Label one configuration and write it; a failure of the data is written as such."""
+    if not task.path.exists():
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", RepairWarning)
+                label = label_frame(
+                    task.frame,
+                    engine=task.engine,
+                    method=task.method,
+                    dispersion=task.dispersion,
+                    functional=str(task.engine.settings["functional"]),
+                )
+            n_repairs = sum(issubclass(w.category, RepairWarning) for w in caught)
+            label.info["n_repairs"] = n_repairs
+        except PartitionError as error:
+            label = _failed(task.frame, str(error))
+        write_labels(task.path, [replace(label, info={**task.info, **label.info})])
+    return task.path
+
+
+def _failed(frame: Frame, reason: str) -> Label:
+    nothing = np.full(frame.n_atoms, np.nan)
+    return Label(
+        frame=frame,
+        total_energy=float("nan"),
+        terms=BasinTerms(**dict.fromkeys(BASIN_FIELDS, nothing)),
+        is_converged=False,
+        info={"failure": reason},
+    )
+
+
+def gather_labels(paths: Sequence[Path], out: Path) -> list[Label]:
+    """Join single labels into one file; those that did not converge stay in it, marked."""
+    labels = [label for path in paths for label in read_labels(path, only_converged=False)]
+    if not any(label.is_converged for label in labels):
+        raise LabelError(
+            f"None of the {len(labels)} configurations converged; expected most to. Look at the "
+            "structures, or raise label.max_cycles."
+        )
+    write_labels(out, labels)
+    return labels
+
+
+def n_usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

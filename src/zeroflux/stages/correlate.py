@@ -1,0 +1,96 @@
+"""Stage correlate: the shortcut fitted on totals, against the direct energies."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from zeroflux.artifacts.extxyz import read_labels
+from zeroflux.config import CorrelateConfig
+from zeroflux.correlation import (
+    STANDARD_PREDICTORS,
+    ShortcutComparison,
+    compare_shortcuts,
+    component_table,
+    predictor,
+)
+from zeroflux.errors import ConfigError
+from zeroflux.labels import Label
+from zeroflux.stages.label import LABELS
+from zeroflux.stages.machinery import Run, Stage, replace_text
+from zeroflux.units import MILLIELECTRONVOLT
+
+TABLE = "shortcuts.csv"
+
+
+def comparisons(labels: Sequence[Label], settings: CorrelateConfig) -> list[ShortcutComparison]:
+    """One comparison of all shortcuts for each system; the same settings give the same numbers."""
+    try:
+        predictors = [predictor(name) for name in settings.predictors] or STANDARD_PREDICTORS
+    except ValueError as error:
+        raise ConfigError(f"correlate.predictors: {error}") from error
+    table = component_table(labels)
+    rng = np.random.default_rng(settings.seed)
+    return [
+        compare_shortcuts(
+            table.of_systems([system]),
+            predictors=predictors,
+            n_folds=settings.n_folds,
+            n_bootstrap=settings.n_bootstrap,
+            rng=rng,
+        )
+        for system in dict.fromkeys(table.systems)
+    ]
+
+
+def _work(run: Run, folder: Path) -> Sequence[Path]:
+    labels = read_labels(run.folder("label") / LABELS)
+    found = comparisons(labels, run.config.correlate)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        [
+            *("system", "predictor", "element", "held_out_r2_of_totals"),
+            *("held_out_rmse_of_totals_mev_per_atom", "sum_rule_rms_mev_per_atom"),
+            *("spread_mev", "local_rmse_mev", "local_rmse_low_mev", "local_rmse_high_mev"),
+            *("slope", "pearson"),
+        ]
+    )
+    mev = MILLIELECTRONVOLT
+    for comparison in found:
+        for result in comparison.results:
+            for score in result.scores:
+                row: list[Any] = [
+                    score.system,
+                    result.fit.predictor.name,
+                    chemical_symbols[score.species],
+                    result.held_out.r2,
+                    result.held_out.rmse / mev,
+                    result.sum_rule_rms / mev,
+                    score.spread / mev,
+                    score.rmse.value / mev,
+                    score.rmse.low / mev,
+                    score.rmse.high / mev,
+                    score.slope.value,
+                    score.pearson.value,
+                ]
+                writer.writerow([x if isinstance(x, str) else f"{x:.6g}" for x in row])
+        for name, reason in comparison.skipped:
+            run.say(f"  {', '.join(comparison.scored_on)}: {name} left out: {reason}")
+    return [replace_text(folder / TABLE, text.getvalue())]
+
+
+CORRELATE = Stage(
+    name="correlate",
+    help="Fit the shortcut on totals and compare it with the direct energies",
+    settings=lambda config: config.correlate.model_dump(mode="json"),
+    inputs=lambda run: {"labels": run.folder("label") / LABELS},
+    work=_work,
+    seed=lambda config: config.correlate.seed,
+)

@@ -1,0 +1,93 @@
+"""Stage label: density functional theory, basins, per-atom energies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from zeroflux.config import Config, LabelConfig, WorkersConfig
+from zeroflux.execution import Workers
+from zeroflux.frames import Frame
+from zeroflux.labelling.backend import Engine
+from zeroflux.labels import Label
+from zeroflux.stages.machinery import Progress, Run, Stage
+from zeroflux.stages.sample import STRUCTURES, read_structures
+
+LABELS = "labels.extxyz"
+
+
+def engine_of(settings: LabelConfig) -> Engine:
+    """Engine that a configuration asks for."""
+    from zeroflux.labelling.pyscf import PyscfEngine
+
+    return PyscfEngine(
+        functional=settings.functional,
+        basis=settings.basis,
+        pseudopotential=settings.pseudopotential,
+        density_cutoff=settings.density_cutoff_hartree,
+        max_cycles=settings.max_cycles,
+    )
+
+
+def workers_of(settings: WorkersConfig) -> Workers:
+    """Workers that a configuration asks for."""
+    from zeroflux.labelling.run import n_usable_cores
+
+    return Workers(
+        kind=settings.kind,
+        n_workers=settings.n_workers or max(1, n_usable_cores() // settings.threads_per_worker),
+        threads_per_worker=settings.threads_per_worker,
+        scheduler_address=settings.scheduler_address,
+        queue=settings.queue,
+        queue_options=dict(settings.queue_options),
+    )
+
+
+def label_all(
+    structures: Sequence[tuple[Frame, dict[str, Any]]],
+    settings: LabelConfig,
+    *,
+    folder: Path,
+    out: Path,
+    progress: Progress,
+) -> list[Label]:
+    """Label structures into single files in a folder, and join them in one file."""
+    from zeroflux.labelling.run import gather_labels, label_structures
+
+    paths = label_structures(
+        structures,
+        engine=engine_of(settings),
+        folder=folder,
+        method=settings.partition,
+        dispersion=settings.dispersion,
+        workers=workers_of(settings.workers),
+        on_progress=lambda n_done, n_total: progress("label", n_done, n_total),
+    )
+    return gather_labels(paths, out)
+
+
+def _work(run: Run, folder: Path) -> Sequence[Path]:
+    labels = label_all(
+        read_structures(run.folder("sample") / STRUCTURES),
+        run.config.label,
+        folder=folder / "frames",
+        out=folder / LABELS,
+        progress=run.progress,
+    )
+    failed = sum(not label.is_converged for label in labels)
+    run.say(f"  {len(labels)} labels" + (f", {failed} did not converge" if failed else ""))
+    return [folder / LABELS]
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    return config.label.model_dump(mode="json", exclude={"workers"})
+
+
+LABEL = Stage(
+    name="label",
+    help="Label them with density functional theory and basin energies",
+    settings=_settings,
+    inputs=lambda run: {"structures": run.folder("sample") / STRUCTURES},
+    work=_work,
+)

@@ -1,0 +1,48 @@
+"""What a command shows while it works: lines on stdout, progress bars on stderr."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from zeroflux.stages.machinery import Progress
+
+
+@contextmanager
+def shown_progress() -> Iterator[tuple[Callable[[str], None], Progress]]:
+    """A function that prints lines and one that shows progress with the time left."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.progress import Progress as Bars
+
+    console = Console(stderr=True)
+    bars = Bars(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    tasks: dict[str, int] = {}
+
+    def progress(what: str, n_done: int, n_total: int) -> None:
+        if what not in tasks:
+            tasks[what] = bars.add_task(what, total=n_total)
+        bars.update(tasks[what], completed=n_done, total=n_total)  # type: ignore[arg-type]
+        if not console.is_terminal and n_done:
+            console.print(f"  {what}: {n_done} of {n_total}", highlight=False)
+
+    def say(line: str) -> None:
+        print(line, flush=True)  # noqa: T201  the command's output
+
+    with bars:
+        yield say, progress
