@@ -259,7 +259,7 @@ def _one_frame(
 
     cell = read_cell(settings.cell) if settings.cell else None
     if cell is None and atoms is not None:
-        cell = atoms.cell if source.path.suffix in (".npy", ".npz", ".h5", ".zarr") else None
+        cell = atoms.cell if source.path.suffix in (".npy", ".npz", ".h5", ".hdf5", ".zarr") else None
     read = partial(
         read_field,
         frame_index=source.frame_index,

@@ -1,0 +1,355 @@
+"""``zeroflux score``: how well any model's per-atom energies are the basin energies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from zeroflux.commands.score_models import Predictions
+    from zeroflux.correlation import ComponentTable
+    from zeroflux.evaluation import Convention, NoiseFloors, RigidityProfile
+    from zeroflux.frames import Frame
+    from zeroflux.labels import Label
+    from zeroflux.report import ModelResult
+
+Reference = Literal["direct", "shortcut"]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreReport:
+    """Scores of models and baselines on one data set."""
+
+    labels: list[Label]
+    reference: str
+    """What the local energies were held against, in words."""
+    models: tuple[ModelResult, ...]
+    """Models first, then baselines."""
+    conventions: dict[str, Convention]
+    """By the name of the model."""
+    rigidity: dict[str, RigidityProfile]
+    """By the name of the model; empty without training configurations."""
+    noise: NoiseFloors
+
+
+def run_score(
+    data: Path,
+    models: Sequence[str],
+    *,
+    reference: Reference = "direct",
+    training: Path | None = None,
+    n_bootstrap: int = 1000,
+    seed: int = 0,
+) -> ScoreReport:
+    """Score models on labelled configurations.
+
+    Parameters
+    ----------
+    data
+        Labels written by ``zeroflux label``.
+    models
+        Checkpoints, files of predicted energies, or ``package.module:factory``.
+    reference
+        ``"direct"`` basin energies, or those of the best ``"shortcut"``.
+    training
+        Labels on which the pair-potential baseline is fitted and from which local prediction
+        rigidities follow; without it the baseline is fitted out of fold on `data`.
+    n_bootstrap
+        Bootstrap samples of every interval.
+    seed
+        Of all random draws.
+
+    Raises
+    ------
+    ArtifactError
+        If the data cannot be read.
+    ModelError
+        If a model cannot be loaded, or its per-atom energies are no decomposition of its total.
+    """
+    import numpy as np
+
+    from zeroflux.artifacts.extxyz import read_labels
+    from zeroflux.commands.score_models import predict
+    from zeroflux.correlation import component_table
+    from zeroflux.evaluation import find_convention, noise_floors
+
+    labels = read_labels(data)
+    table = component_table(labels)
+    frames = [label.frame for label in labels]
+    rng = np.random.default_rng(seed)
+    shortcut = _shortcut_energy(table, rng)
+    target, words = _reference(table, shortcut, reference)
+    train_labels = labels if training is None else read_labels(training)
+
+    results, conventions, profiles = [], {}, {}
+    for given in models:
+        found = predict(given, frames)
+        convention = find_convention(
+            energies=found.energies,
+            model_total=found.total,
+            reference_total=table.total_energy,
+            species=table.species,
+            configuration=table.configuration,
+            name=found.name,
+        )
+        local = _on_zero_of_labels(found, convention, table)
+        conventions[found.name] = convention
+        results.append(_result(found, local, target, table, n_bootstrap, rng))
+        if training is not None:
+            profiles[found.name] = _profile(local, target, table, frames, train_labels)
+    for name, energy in _baselines(table, frames, train_labels, training is None, rng).items():
+        results.append(_baseline(name, energy, target, table, n_bootstrap, rng))
+    difference = None if shortcut is None else _centred(shortcut - table.basin_energy, table)
+    noise = noise_floors(
+        laplacian=np.concatenate([label.terms.laplacian for label in labels]),
+        closure_per_atom=np.array([label.closure / label.n_atoms for label in labels]),
+        shortcut_rmse=float("nan") if difference is None else float(difference.std()),
+        local_energy_by_seed=_seed_ensemble(results),
+    )
+    return ScoreReport(labels, words, tuple(results), conventions, profiles, noise)
+
+
+def score_command(
+    data: Annotated[Path, typer.Argument(help="Labels, extended XYZ (.gz, .xz).", metavar="DATA")],
+    models: Annotated[
+        list[str],
+        typer.Argument(
+            help="Checkpoint, extended XYZ with `energies`, or package.module:factory of an ASE "
+            "calculator.",
+            metavar="MODEL...",
+        ),
+    ],
+    reference: Annotated[
+        Reference, typer.Option(help="Direct basin energies, or those of the best shortcut.")
+    ] = "direct",
+    training: Annotated[
+        Path | None,
+        typer.Option(help="Labels the models were trained on: adds rigidity, fits the baseline."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write .csv, .json or .html.")
+    ] = None,
+    bootstrap: Annotated[int, typer.Option(min=20, help="Bootstrap samples.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 0,
+) -> None:
+    """Score the per-atom energies of any model against basin energies."""
+    from zeroflux.commands.score_terminal import print_report, write_output
+
+    report = run_score(
+        data, models, reference=reference, training=training, n_bootstrap=bootstrap, seed=seed
+    )
+    print_report(report)
+    if output is not None:
+        write_output(report, output)
+
+
+def _reference(
+    table: ComponentTable, shortcut: np.ndarray | None, reference: Reference
+) -> tuple[np.ndarray, str]:
+    """Energies to score against and what they are."""
+    from zeroflux.errors import LabelError
+
+    if reference == "direct":
+        return table.basin_energy, "direct basin energies"
+    if shortcut is None:
+        raise LabelError(
+            f"Found {table.n_configurations} configurations, too few for any shortcut; expected "
+            "about ten. Score against the direct energies."
+        )
+    return shortcut, "energies by the shortcut that predicts held-out totals best"
+
+
+def _shortcut_energy(table: ComponentTable, rng: np.random.Generator) -> np.ndarray | None:
+    """Per-atom energies of the best shortcut, out of fold; None if none can be fitted."""
+    from zeroflux.correlation import compare_shortcuts
+
+    if table.n_configurations < 2:
+        return None
+    comparison = compare_shortcuts(table, n_bootstrap=20, rng=rng)
+    return comparison.best.local_energy if comparison.results else None
+
+
+def _on_zero_of_labels(
+    found: Predictions, convention: Convention, table: ComponentTable
+) -> np.ndarray:
+    """Per-atom energies with omitted offsets added and the model's zero moved to the labels'."""
+    import numpy as np
+
+    move = {z: convention.omitted[z] - convention.zero_shift[z] for z in convention.omitted}
+    return found.energies + np.array([move[int(z)] for z in table.species])
+
+
+def _scores(
+    local: np.ndarray,
+    target: np.ndarray,
+    table: ComponentTable,
+    n_bootstrap: int,
+    rng: np.random.Generator,
+):
+    """Local and total scores of per-atom energies."""
+    from zeroflux.evaluation import local_scores, total_scores
+
+    return local_scores(
+        local_energy=local,
+        reference=target,
+        species=table.species,
+        configuration=table.configuration,
+        systems=table.systems,
+        n_bootstrap=n_bootstrap,
+        rng=rng,
+    ), total_scores(
+        predicted=table.totals(local),
+        reference=table.total_energy,
+        n_atoms=table.n_atoms_per_configuration,
+        systems=table.systems,
+        n_bootstrap=n_bootstrap,
+        rng=rng,
+    )
+
+
+def _result(
+    found: Predictions,
+    local: np.ndarray,
+    target: np.ndarray,
+    table: ComponentTable,
+    n_bootstrap: int,
+    rng: np.random.Generator,
+) -> ModelResult:
+    """Record of a model."""
+    from zeroflux.report import ModelResult
+
+    scores, totals = _scores(local, target, table, n_bootstrap, rng)
+    return ModelResult(
+        name=found.name,
+        architecture=found.architecture,
+        n_parameters=found.n_parameters,
+        seed=found.seed,
+        trained_on="unknown",
+        local_energy=local,
+        scores=scores,
+        totals=totals,
+    )
+
+
+def _baseline(
+    name: str,
+    local: np.ndarray,
+    target: np.ndarray,
+    table: ComponentTable,
+    n_bootstrap: int,
+    rng: np.random.Generator,
+) -> ModelResult:
+    """Record of a baseline."""
+    from zeroflux.report import ModelResult
+
+    scores, totals = _scores(local, target, table, n_bootstrap, rng)
+    return ModelResult(name, "baseline", 0, 0, "totals", local, scores, totals, is_baseline=True)
+
+
+def _baselines(
+    table: ComponentTable,
+    frames: list[Frame],
+    train_labels: list[Label],
+    is_out_of_fold: bool,
+    rng: np.random.Generator,
+) -> dict[str, np.ndarray]:
+    """E/N, a random split of the same totals, and a pair potential fitted to totals."""
+    import numpy as np
+
+    from zeroflux.evaluation import (
+        fit_pair_potential,
+        mean_energy_baseline,
+        random_split_baseline,
+    )
+
+    spread = float(_centred(table.basin_energy, table).std())
+    baselines = {
+        "E/N": mean_energy_baseline(table.total_energy, table.configuration),
+        "random split": random_split_baseline(
+            table.total_energy, table.configuration, spread=spread, rng=rng
+        ),
+    }
+    if not is_out_of_fold:
+        fit = fit_pair_potential(
+            frames=[label.frame for label in train_labels],
+            total_energy=np.array([label.total_energy for label in train_labels]),
+        )
+        known = set(fit.species)
+        if all(set(map(int, frame.atomic_numbers)) <= known for frame in frames):
+            baselines["pair potential"] = np.concatenate([fit.local_energies(f) for f in frames])
+    elif len(frames) >= 10:
+        folds = rng.permutation(np.arange(len(frames)) % 5)
+        local: list[np.ndarray] = [np.empty(0)] * len(frames)
+        for fold in range(5):
+            kept = np.flatnonzero(folds != fold)
+            fit = fit_pair_potential(
+                frames=[frames[k] for k in kept], total_energy=table.total_energy[kept]
+            )
+            for k in np.flatnonzero(folds == fold):
+                if not set(map(int, frames[k].atomic_numbers)) <= set(fit.species):
+                    return baselines
+                local[k] = fit.local_energies(frames[k])
+        baselines["pair potential"] = np.concatenate(local)
+    return baselines
+
+
+def _profile(
+    local: np.ndarray,
+    target: np.ndarray,
+    table: ComponentTable,
+    frames: list[Frame],
+    train_labels: list[Label],
+) -> RigidityProfile:
+    """Error by rigidity of the radial features, the same yardstick for every model."""
+    import numpy as np
+
+    from zeroflux.evaluation import RadialBasis, rigidity_profile
+    from zeroflux.evaluation.radial import radial_features
+    from zeroflux.potentials.rigidity import local_prediction_rigidity
+
+    species = sorted(
+        {int(z) for label in train_labels for z in label.frame.atomic_numbers}
+        | {int(z) for z in table.species}
+    )
+
+    def features(frame: Frame) -> np.ndarray:
+        near = radial_features(frame, species, RadialBasis()).reshape(frame.n_atoms, -1)
+        # Features of each centre species apart, and its count: what a linear model would see.
+        own = (frame.atomic_numbers[:, None] == np.array(species)).astype(np.float64)
+        joint = np.concatenate([near, np.ones((frame.n_atoms, 1))], axis=1)
+        return (own[:, :, None] * joint[:, None, :]).reshape(frame.n_atoms, -1)
+
+    training = np.array([features(label.frame).sum(axis=0) for label in train_labels])
+    atoms = np.concatenate([features(frame) for frame in frames])
+    ridge = 1e-6 * float(np.mean(np.square(training).sum(axis=0)))
+    rigidity = local_prediction_rigidity(atoms, training, ridge=ridge)
+    return rigidity_profile(_centred(local - target, table), rigidity)
+
+
+def _seed_ensemble(results: list[ModelResult]) -> np.ndarray | None:
+    """Local energies of the largest group of models that differ by their seed only."""
+    import numpy as np
+
+    groups: dict[tuple[str, int], list[np.ndarray]] = {}
+    for model in results:
+        if model.n_parameters:
+            groups.setdefault((model.architecture, model.n_parameters), []).append(
+                model.local_energy
+            )
+    largest = max(groups.values(), key=len, default=[])
+    return np.array(largest) if len(largest) > 1 else None
+
+
+def _centred(energy: np.ndarray, table: ComponentTable) -> np.ndarray:
+    """Energy less the mean of its species in its system."""
+    import numpy as np
+
+    systems = np.unique(np.array(table.systems), return_inverse=True)[1][table.configuration]
+    code = np.unique(np.stack([systems, table.species]), axis=1, return_inverse=True)[1].ravel()
+    return energy - (np.bincount(code, weights=energy) / np.bincount(code))[code]

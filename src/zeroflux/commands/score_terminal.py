@@ -1,0 +1,181 @@
+"""The terminal and file side of ``zeroflux score``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from zeroflux.commands.score import ScoreReport
+from zeroflux.errors import ConfigError
+from zeroflux.report import ReportData, write_report
+from zeroflux.report.tables import model_table, noise_table, table_csv, total_table
+from zeroflux.units import ELECTRONVOLT, MILLIELECTRONVOLT
+
+_LOCAL = ("model", "system", "species", "RMSE (meV)", "95 % interval (meV)", "spread (meV)")
+_LOCAL += ("slope", "Pearson r", "R²", "rank r within", "offset (meV)")
+_TOTAL = ("model", "system", "RMSE (meV)", "95 % interval (meV)", "MAE (meV)", "configurations")
+
+
+def print_report(report: ScoreReport) -> None:
+    """Tables and remarks for people, on standard output."""
+    console = Console(file=sys.stdout)
+    console.print(
+        f"{len(report.labels)} configurations; reference: {report.reference}. "
+        "Errors are centred per species and system; intervals are 95 %, over configurations."
+    )
+    _print(console, "Local energies", model_table(report.models), _LOCAL)
+    _print(console, "Total energies per atom", total_table(report.models), _TOTAL)
+    noise = noise_table(_as_report(report))
+    if noise.rows:
+        _print(console, "Noise floors", noise, noise.columns)
+    for name, convention in report.conventions.items():
+        console.print(f"{name}: {_convention_words(convention)}", soft_wrap=True)
+    for name, profile in report.rigidity.items():
+        groups = ", ".join(f"{value / MILLIELECTRONVOLT:.2f}" for value in profile.rmse)
+        console.print(
+            f"{name}: error by rigidity, least rigid quarter first: {groups} meV; rank "
+            f"correlation of |error| with rigidity {profile.correlation:+.2f}.",
+            soft_wrap=True,
+        )
+
+
+def write_output(report: ScoreReport, path: Path) -> None:
+    """Write the report as CSV (local energies), JSON or HTML by the suffix of the path."""
+    if path.suffix == ".html":
+        write_report(_as_report(report), path, with_figures=False)
+    elif path.suffix == ".json":
+        path.write_text(score_json(report) + "\n", encoding="utf-8")
+    elif path.suffix == ".csv":
+        path.write_text(table_csv(model_table(report.models)), encoding="utf-8")
+    else:
+        raise ConfigError(
+            f"{path}: unknown kind of output {path.suffix!r}; expected .csv, .json or .html."
+        )
+
+
+def score_json(report: ScoreReport) -> str:
+    """The report as JSON with stable keys; energies in eV."""
+
+    def local(score) -> dict[str, object]:
+        plain = asdict(score)
+        for key in ("spread", "offset"):
+            plain[f"{key}_ev"] = plain.pop(key) / ELECTRONVOLT
+        rmse = plain.pop("rmse")
+        plain["rmse_ev"] = {k: rmse[k] / ELECTRONVOLT for k in ("value", "low", "high")}
+        return plain
+
+    def total(score) -> dict[str, object]:
+        plain = asdict(score)
+        plain["mean_error_ev"] = plain.pop("mean_error") / ELECTRONVOLT
+        for key in ("rmse", "mae", "centred_rmse"):
+            estimate = plain.pop(key)
+            plain[f"{key}_ev"] = {k: estimate[k] / ELECTRONVOLT for k in ("value", "low", "high")}
+        return plain
+
+    def in_ev(by_species) -> dict[str, float]:
+        return {str(z): energy / ELECTRONVOLT for z, energy in by_species.items()}
+
+    payload = {
+        "schema_version": 1,
+        "reference": report.reference,
+        "n_configurations": len(report.labels),
+        "models": [
+            {
+                "name": model.name,
+                "architecture": model.architecture,
+                "n_parameters": model.n_parameters,
+                "is_baseline": model.is_baseline,
+                "local": [local(score) for score in model.scores],
+                "total": [total(score) for score in model.totals],
+            }
+            for model in report.models
+        ],
+        "conventions": {
+            name: {
+                "kind": c.kind,
+                "omitted_ev": in_ev(c.omitted),
+                "zero_shift_ev": in_ev(c.zero_shift),
+                "is_shift_unique": c.is_shift_unique,
+                "worst_sum_error_ev": c.worst_sum_error / ELECTRONVOLT,
+            }
+            for name, c in report.conventions.items()
+        },
+        "rigidity": {
+            name: {
+                "correlation": p.correlation,
+                "rmse_ev_least_rigid_first": [v / ELECTRONVOLT for v in p.rmse],
+            }
+            for name, p in report.rigidity.items()
+        },
+        "noise_floors_ev": {k: v / ELECTRONVOLT for k, v in asdict(report.noise).items()},
+    }
+    return json.dumps(_without_nan(payload), indent=1)
+
+
+def _without_nan(value: object) -> object:
+    """The same with NaN, which JSON lacks, as null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and value != value else value
+
+
+def _as_report(report: ScoreReport) -> ReportData:
+    """The same as data of a page."""
+    return ReportData(
+        title="Scores of per-atom energies",
+        labels=report.labels,
+        evaluated=range(len(report.labels)),
+        models=report.models,
+        noise=report.noise,
+        provenance={
+            "Reference": {"local energies are held against": report.reference},
+            "Conventions": {
+                name: _convention_words(convention)
+                for name, convention in report.conventions.items()
+            },
+        },
+    )
+
+
+def _convention_words(convention) -> str:
+    """A convention in plain words with numbers."""
+    from ase.data import chemical_symbols
+
+    def by_species(energies) -> str:
+        return ", ".join(
+            f"{chemical_symbols[z]} {value / ELECTRONVOLT:+.4f} eV" for z, value in energies.items()
+        )
+
+    words = (
+        "Σ energies = energy"
+        if convention.kind == "complete"
+        else f"per-atom energies omit a constant per species ({by_species(convention.omitted)})"
+    )
+    words += f"; zero of energy against the labels: {by_species(convention.zero_shift)}, removed"
+    if not convention.is_shift_unique:
+        words += " (one composition fixes only the sum over species)"
+    return words + "."
+
+
+def _print(console: Console, title: str, table, columns: tuple[str, ...]) -> None:
+    """Chosen columns of a table."""
+    from zeroflux.report.page import cell_text
+
+    shown = RichTable(
+        title=title, title_justify="left", title_style="bold", box=None, pad_edge=False
+    )
+    indices = [table.columns.index(name) for name in columns]
+    for name, index in zip(columns, indices, strict=True):
+        is_text = all(isinstance(row[index], str) for row in table.rows)
+        shown.add_column(name, justify="left" if is_text else "right", overflow="fold")
+    for row in table.rows:
+        shown.add_row(*(cell_text(row[index]) for index in indices))
+    console.print(shown)
+    console.print()
