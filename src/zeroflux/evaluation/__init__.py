@@ -1,5 +1,6 @@
 """How well local energies agree, and whether that matters."""
 
+from zeroflux.evaluation.convention import Convention, find_convention
 from zeroflux.evaluation.emergence import (
     SizeRegression,
     SizeSummary,
@@ -14,6 +15,7 @@ from zeroflux.evaluation.radial import (
     fit_pair_potential,
     locality,
 )
+from zeroflux.evaluation.rigidity import RigidityProfile, rigidity_profile
 from zeroflux.evaluation.scores import (
     SpeciesScore,
     TotalScore,
@@ -27,23 +29,27 @@ from zeroflux.evaluation.transfer import Association, transfer_associations
 
 __all__ = [
     "Association",
+    "Convention",
     "Criterion",
     "Estimate",
     "LocalityScore",
     "NoiseFloors",
     "PairPotentialFit",
     "RadialBasis",
+    "RigidityProfile",
     "SizeRegression",
     "SizeSummary",
     "SpeciesScore",
     "TotalScore",
     "Verdict",
+    "find_convention",
     "fit_pair_potential",
     "local_scores",
     "locality",
     "mean_energy_baseline",
     "noise_floors",
     "random_split_baseline",
+    "rigidity_profile",
     "size_regression",
     "size_summaries",
     "total_scores",

@@ -163,13 +163,19 @@ def fit_pair_potential(
     frames: Sequence[Frame],
     total_energy: Float[np.ndarray, " n_frames"],
     basis: RadialBasis | None = None,
-    ridge: float = 1e-4,
+    smoothing: Sequence[float] = tuple(10.0**k for k in range(-12, 1)),
 ) -> PairPotentialFit:
-    r"""Baseline: pair functions linear in a radial basis, ridge regression on totals.
+    r"""Baseline: smooth pair functions linear in a radial basis, fitted to totals.
 
     .. math:: E = \sum_A b_{s(A)} + \tfrac12 \sum_{A \ne B} \sum_k w^{s(A)s(B)}_k g_k(r_{AB})
 
-    `ridge` is the penalty on standardised features in units of the number of frames.
+    A few dozen totals hardly tell neighbouring functions apart, so second differences of w are
+    penalised (a P-spline); the strength, relative to the data's weight, is the one of `smoothing`
+    with the smallest leave-one-out error of the totals.
+
+    References
+    ----------
+    Eilers, Marx, Stat. Sci. 11, 89 (1996), doi:10.1214/ss/1038425655.
     """
     basis = basis or RadialBasis()
     species = tuple(
@@ -188,8 +194,15 @@ def fit_pair_potential(
             if a != b:
                 total = total + features[own[b], a].sum(axis=0)
             design[index, column] = total / frame.n_atoms
-    weights, offsets = _ridge_with_exact(
-        design.reshape(len(frames), -1), composition, total_energy / n_atoms, ridge
+    difference = np.diff(np.eye(basis.n_functions), n=2, axis=0)
+    # The small ridge keeps what second differences leave free, a straight line, from growing.
+    penalty = difference.T @ difference + 1e-3 * np.eye(basis.n_functions)
+    weights, offsets = _penalised_fit(
+        design.reshape(len(frames), -1),
+        composition,
+        total_energy / n_atoms,
+        penalty=np.kron(np.eye(len(pairs)), penalty),
+        strengths=smoothing,
     )
     coefficients = np.zeros((len(species), len(species), basis.n_functions))
     for column, (a, b) in enumerate(pairs):
@@ -209,6 +222,32 @@ def _leave_one_out(
         weights, offset = _ridge_with_exact(features[train], ones, energy[train], ridge)
         predicted[test] = features[test] @ weights + offset[0]
     return predicted
+
+
+def _penalised_fit(
+    features: np.ndarray,
+    exact: np.ndarray,
+    y: np.ndarray,
+    *,
+    penalty: np.ndarray,
+    strengths: Sequence[float],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Penalised least squares, strength by leave-one-out error; exact columns are not penalised."""
+    projector = exact @ np.linalg.pinv(exact)
+    x = features - projector @ features
+    target = y - projector @ y
+    unit = np.trace(x.T @ x) / np.trace(penalty)
+    best, weights = np.inf, np.zeros(x.shape[1])
+    for strength in strengths:
+        inverse = np.linalg.pinv(x.T @ x + strength * unit * penalty, hermitian=True)
+        candidate = inverse @ (x.T @ target)
+        leverage = np.einsum("ij,jk,ik->i", x, inverse, x) + np.diag(projector)
+        # Leave-one-out residuals of a linear smoother (Craven, Wahba, Numer. Math. 31, 377, 1979).
+        residual = (target - x @ candidate) / np.maximum(1.0 - leverage, 1e-9)
+        if residual @ residual < best:
+            best, weights = float(residual @ residual), candidate
+    offsets = np.linalg.lstsq(exact, y - features @ weights, rcond=None)[0]
+    return weights, offsets
 
 
 def _ridge_with_exact(

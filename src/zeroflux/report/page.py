@@ -117,7 +117,7 @@ def render(data: ReportData, charts: tuple[Chart, ...], tables: tuple[Table, ...
         headlines=headlines(data),
         sections=[s for s in sections if s["charts"] or s["tables"] or s["has_box"]],
         provenance=data.provenance,
-        cell=_cell,
+        cell=cell_text,
         is_number=_is_number,
         payload=_script_json(payload),
         plotly_js=_plotly_js(),
@@ -152,7 +152,7 @@ def _is_number(cell: object) -> bool:
     return isinstance(cell, (int, float, np.number)) and not isinstance(cell, bool)
 
 
-def _cell(cell: object) -> str:
+def cell_text(cell: object) -> str:
     """A table cell as text: three decimals at most, three significant digits at least."""
     if isinstance(cell, float):
         if not np.isfinite(cell):

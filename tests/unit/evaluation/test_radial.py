@@ -63,7 +63,7 @@ def test_a_pair_potential_is_recovered_atom_by_atom_from_totals():
     truth = hidden_pair_potential(species)
     frames = boxes(60)
     total = np.array([truth.local_energies(frame).sum() for frame in frames])
-    fit = fit_pair_potential(frames=frames, total_energy=total, basis=BASIS, ridge=1e-12)
+    fit = fit_pair_potential(frames=frames, total_energy=total, basis=BASIS, smoothing=[1e-12])
     for frame in boxes(3, seed=5):
         expected = truth.local_energies(frame)
         np.testing.assert_allclose(fit.local_energies(frame), expected, atol=1e-5)
@@ -75,7 +75,7 @@ def test_control_a_pair_potential_blind_to_distance_is_not_recovered_with_wrong_
     frames = boxes(60)
     total = np.array([truth.local_energies(frame).sum() for frame in frames])
     wrong = total[np.random.default_rng(0).permutation(60)]
-    fit = fit_pair_potential(frames=frames, total_energy=wrong, basis=BASIS, ridge=1e-4)
+    fit = fit_pair_potential(frames=frames, total_energy=wrong, basis=BASIS)
     frame = boxes(1, seed=5)[0]
     assert np.abs(fit.local_energies(frame) - truth.local_energies(frame)).max() > 1e-3
 

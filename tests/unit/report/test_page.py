@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 import pytest
 
 from zeroflux.report import ReportData, write_report
-from zeroflux.report.page import _cell, _script_json
+from zeroflux.report.page import _script_json, cell_text
 
 
 class _Structure(HTMLParser):
@@ -111,4 +111,4 @@ def test_a_run_without_anything_writes_a_page_that_says_so(tmp_path):
     ],
 )
 def test_cells_read_well(cell, text):
-    assert _cell(cell) == text
+    assert cell_text(cell) == text
