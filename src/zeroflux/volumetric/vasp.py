@@ -75,7 +75,7 @@ def read(
     path
         The file, plain or compressed by gzip, xz or bzip2.
     only_first
-        Stop after the first block (and do not look at the rest).
+        Stop after the first block; only the start of the next one is looked at.
     n_threads
         Threads that parse numbers.
     symbols
@@ -96,7 +96,8 @@ def read(
         factor = UNITS[unit] / (grid.volume / ANGSTROM**3 if is_scaled else 1.0)
         first_value_line = source.line
         blocks = [read_planes(source, shape, factor=factor)]
-        while not only_first and _another_block(source, grid_tokens, n_atoms):
+        # also for the first block alone: values too many must not go unnoticed
+        while _another_block(source, grid_tokens, n_atoms) and not only_first:
             blocks.append(read_planes(source, shape, factor=factor))
             if len(blocks) > 4:
                 raise source.error(

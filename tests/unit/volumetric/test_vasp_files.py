@@ -186,3 +186,9 @@ def test_a_written_file_is_read_back(tmp_path, name):
 def test_damaged_files_are_refused_with_path_and_line(tmp_path, text, complaint):
     with pytest.raises(FileFormatError, match=rf"CHGCAR:?.*{complaint}"):
         read_text(tmp_path, text)
+
+
+def test_values_too_many_are_noticed_when_only_the_first_block_is_read(tmp_path):
+    for rest in ("1.0\n", "1.0 2.0 3.0 4.0\n" * 100):
+        with pytest.raises(FileFormatError, match=r"CHGCAR:\d+: found \d+ or more numbers"):
+            read_text(tmp_path, header() + block() + rest, only_first=True)
