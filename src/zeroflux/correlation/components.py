@@ -178,18 +178,23 @@ _SHORT = {
 
 
 def predictor(name: str) -> Predictor:
-    """Predictor from its short name: ``"t+xc"`` is one sum, ``"t,xc"`` two terms with own slopes.
+    """Predictor from its name: ``"t+xc"`` is one sum, ``"t,xc"`` two terms with slopes of their own.
 
-    Short names: t (kinetic), xc, es (electrostatic), ppl and nl (pseudopotential).
+    Short names: t (kinetic), xc, es (electrostatic), ppl and nl (pseudopotential); the names of
+    the terms in full serve as well.
     """
-    parts = [part.split("+") for part in name.split(",")]
-    unknown = {short for part in parts for short in part} - set(_SHORT)
+    parts = [
+        [_SHORT.get(word.strip(), word.strip()) for word in part.split("+")]
+        for part in name.split(",")
+    ]
+    unknown = {word for part in parts for word in part} - set(TERMS)
     if unknown:
         raise ValueError(
             f"Found predictor {name!r} with unknown {', '.join(sorted(unknown))!r}; expected "
-            f"{', '.join(_SHORT)} joined by '+' (one slope) or ',' (a slope each)."
+            f"{', '.join(_SHORT)} or {', '.join(TERMS)}, joined by '+' (one slope) or ',' "
+            "(a slope each)."
         )
-    return Predictor(name, tuple({_SHORT[short]: 1.0 for short in part} for part in parts))
+    return Predictor(name, tuple(dict.fromkeys(part, 1.0) for part in parts))
 
 
 STANDARD_PREDICTORS: tuple[Predictor, ...] = tuple(

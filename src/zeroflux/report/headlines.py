@@ -28,6 +28,12 @@ class Headline:
     details: tuple[str, ...] = ()
     """Further findings of the same kind, one line each."""
 
+    @property
+    def text(self) -> str:
+        """The finding for a terminal: topic, outcome, sentence, and a line for each detail."""
+        details = "".join(f"\n  {detail}" for detail in self.details)
+        return f"{self.topic}: {self.outcome}. {self.sentence}{details}"
+
 
 def headlines(data: ReportData) -> tuple[Headline, ...]:
     """Findings in the order of their weight; each says how much data stands behind it."""

@@ -184,6 +184,12 @@ def test_a_species_never_seen_is_refused():
         shortcut_energies(fit, synthetic_table(compositions=MIXTURE))
 
 
+def test_terms_may_be_named_in_full():
+    np.testing.assert_array_equal(
+        predictor("kinetic+xc, electrostatic").weights, predictor("t+xc,es").weights
+    )
+
+
 @pytest.mark.parametrize(
     "make", [lambda: predictor("es+foo"), lambda: Predictor("x", ({"nuclear": 1.0},))]
 )

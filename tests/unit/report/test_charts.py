@@ -129,6 +129,7 @@ def test_headlines_call_little_data_thin_and_quote_the_interval(run):
     assert "fewer than 100 labels" in found["Evidence"].sentence
     trend = found["Error against size"]
     assert "95 % interval" in trend.details[0]
+    assert trend.text.splitlines()[1].strip() == trend.details[0]
     claim = found["Smaller networks decompose more faithfully"]
     assert claim.outcome == run.claims[0].verdict.outcome
     assert "set beforehand" in claim.sentence
