@@ -204,6 +204,15 @@ def test_the_coarse_check_shows_the_change_on_every_second_point(folder, invoke)
     assert any("coarse-grid check was left out" in r for r in remarks)
 
 
+def test_magnetic_moments_are_integrals_of_the_second_block(folder, invoke):
+    data = crystal()
+    fields = {"total": data.first, "magnetization": 0.25 * data.first}
+    write_volumetric(folder / "CHGCAR_spin", replace(data, fields=fields))
+    spin = ["--integrate", "moment=CHGCAR_spin::magnetization"]
+    for atom in json.loads(invoke("CHGCAR_spin", *spin, "--json"))["frames"][0]["atoms"]:
+        assert atom["moment_integral_e"] == pytest.approx(0.25 * atom["population_e"], rel=1e-9)
+
+
 def test_references_are_added_and_define_the_basins(folder, invoke):
     del folder
     data = crystal()

@@ -249,7 +249,6 @@ def _one_frame(
     from zeroflux.commands.basin_inputs import frame_on_grid, read_cell, read_field
     from zeroflux.commands.basin_outputs import write_labels
     from zeroflux.commands.basin_report import check_reference, report_frame
-    from zeroflux.partition.basins import NEGATIVE_CHARGE_TOLERANCE
     from zeroflux.volumetric import (
         electron_count,
         find_valence,
@@ -280,8 +279,7 @@ def _one_frame(
             data = with_electron_count(data, settings.electrons)
     remarks = [str(w.message) for w in caught]
     frame = frame_on_grid(data, atoms)
-    if remark := check_density(data, tolerance=NEGATIVE_CHARGE_TOLERANCE):
-        remarks.append(remark)
+    check_density(data)
     valence = find_valence(
         data, frame, n_electrons=electron_count(data), given=dict(settings.valence) or None
     )

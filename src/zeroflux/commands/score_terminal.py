@@ -134,6 +134,7 @@ def _as_report(report: ScoreReport) -> ReportData:
         evaluated=range(len(report.labels)),
         models=report.models,
         noise=report.noise,
+        rigidity=report.rigidity,
         provenance={
             "Reference": {"local energies are held against": report.reference},
             "Conventions": {

@@ -38,7 +38,7 @@ def read(path: Path, *, only_first: bool = False, n_threads: int = 1) -> Volumet
     path
         The file, plain or compressed by gzip, xz or bzip2.
     only_first
-        Keep only the first of several data sets.
+        Keep only the first of several data sets, and warn if there are more.
     n_threads
         Threads that parse numbers.
 
@@ -86,6 +86,13 @@ def read(path: Path, *, only_first: bool = False, n_threads: int = 1) -> Volumet
         source.expect_end()
         table = values.reshape(*shape, n_sets)
         kept = names[:1] if only_first else names
+        if len(kept) < n_sets:
+            warnings.warn(
+                f"{path}: used the first of {n_sets} data sets; name another one by "
+                f"{path.name}::{names[1]}.",
+                RepairWarning,
+                stacklevel=3,
+            )
         is_atom = atoms[:, 0] != 0
         _warn_of_ghosts(path, is_atom)
         atoms = atoms[is_atom]

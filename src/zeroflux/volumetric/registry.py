@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -97,8 +97,8 @@ def read_volumetric(
 ) -> VolumetricData:
     """Read fields on a grid from a file of any supported format.
 
-    The contents decide on the format, then the name. ``FILE::NAME`` names one field of an .npz,
-    HDF5 or Zarr file.
+    The contents decide on the format, then the name. ``FILE::NAME`` names one field of a file with
+    several, for example ``CHGCAR::magnetization``.
 
     Parameters
     ----------
@@ -143,14 +143,19 @@ def read_volumetric(
         return arrays.read(
             path, only_first=only_first, cell=cell, name=name or None, frame_index=frame_index
         )
-    if name:
-        raise FileFormatError(
-            f"{path}: found '::{name}' after a {kind.name} file; expected it after an .npz, HDF5 "
-            "or Zarr file only. Leave it out."
-        )
+    options = {"only_first": only_first and not name, "n_threads": n_threads}
     if kind.module is vasp:
-        return vasp.read(path, only_first=only_first, n_threads=n_threads, symbols=symbols)
-    return kind.module.read(path, only_first=only_first, n_threads=n_threads)
+        data = vasp.read(path, symbols=symbols, **options)
+    else:
+        data = kind.module.read(path, **options)
+    if not name:
+        return data
+    if name not in data.fields:
+        raise FileFormatError(
+            f"{path}: found the fields {', '.join(data.fields)}; expected '{name}'. Check the name "
+            "after '::'."
+        )
+    return replace(data, fields={name: data.fields[name]})
 
 
 def write_volumetric(path: str | Path, data: VolumetricData) -> None:

@@ -2,12 +2,13 @@
 
 import gzip
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from zeroflux.errors import FileFormatError
+from zeroflux.errors import FileFormatError, RepairWarning
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
 from zeroflux.volumetric import VolumetricData, read_volumetric, write_volumetric
@@ -78,7 +79,7 @@ def test_what_is_unknown_is_refused(tmp_path, data):
     with pytest.raises(FileFormatError, match="neither a known format"):
         read_volumetric(tmp_path / "folder")
     write_volumetric(tmp_path / "a.cube", data)
-    with pytest.raises(FileFormatError, match="found '::rho' after a cube file"):
+    with pytest.raises(FileFormatError, match="found the fields value; expected 'rho'"):
         read_volumetric(f"{tmp_path / 'a.cube'}::rho")
 
 
@@ -109,3 +110,15 @@ def test_fields_must_have_the_shape_of_the_grid(data):
         VolumetricData(data.grid, {"x": np.zeros((3, 4, 6))})
     with pytest.raises(ValueError, match="no field"):
         VolumetricData(data.grid, {})
+
+
+def test_one_of_several_fields_is_chosen_by_its_name(tmp_path, data):
+    fields = {"total": data.first, "magnetization": data.first - 0.5}
+    write_volumetric(tmp_path / "CHGCAR", replace(data, fields=fields))
+    write_volumetric(tmp_path / "two.cube", replace(data, fields=fields))
+    for name in ("CHGCAR::magnetization", "two.cube::value_2"):
+        found = read_volumetric(tmp_path / name, only_first=True)
+        assert list(found.fields) == [name.partition("::")[2]]
+        np.testing.assert_allclose(found.first, fields["magnetization"], rtol=1e-10, atol=1e-12)
+    with pytest.warns(RepairWarning, match=r"first of 2 data sets; .*two\.cube::value_2"):
+        read_volumetric(tmp_path / "two.cube", only_first=True)
