@@ -124,6 +124,9 @@ class LabelConfig(Section):
     """SCF steps before a configuration counts as not converged."""
     partition: Literal["weight", "neargrid", "ongrid"] = "weight"
     """How the grid is divided into basins; neargrid and ongrid are there for comparison."""
+    keep_orbitals: bool = False
+    """Keep the converged orbitals (about 100 kB a label) beside the labels, so that a change of
+    the partition needs no new SCF."""
     workers: WorkersConfig = WorkersConfig()
     """Where labels are computed. Not part of what the labels depend on."""
 
@@ -190,9 +193,26 @@ class Config(Section):
     sample: SampleConfig
     label: LabelConfig = LabelConfig()
     correlate: CorrelateConfig = CorrelateConfig()
-    train: TrainConfig
+    train: TrainConfig | None = None
+    """Networks. Leave it out to sample and label only."""
     evaluate: EvaluateConfig = EvaluateConfig()
     report: ReportConfig = ReportConfig()
+
+
+def training_of(config: Config) -> TrainConfig:
+    """Section `train` of a configuration.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    if config.train is None:
+        raise ConfigError(
+            "The configuration has no section `train`; expected one with `seeds` for this stage. "
+            "See `zeroflux template`."
+        )
+    return config.train
 
 
 def load_config(path: Path) -> Config:
@@ -326,7 +346,7 @@ def _section_lines(
         if depth == 0 and name == "title":
             continue
         key = f"{prefix}{name}"
-        annotation = info.annotation
+        annotation = _unwrapped(info.annotation)
         is_section = isinstance(annotation, type) and issubclass(annotation, Section)
         prose = (annotation.__doc__ if is_section and depth == 0 else info.description) or ""
         lines += [f"{pad}# {line}" for line in prose.strip().splitlines()]
@@ -343,3 +363,11 @@ def _section_lines(
         if depth == 0:
             lines.append("")
     return lines
+
+
+def _unwrapped(annotation: Any) -> Any:
+    """The section within ``Section | None``."""
+    from typing import get_args
+
+    sections = [a for a in get_args(annotation) if isinstance(a, type) and issubclass(a, Section)]
+    return sections[0] if len(sections) == 1 and type(None) in get_args(annotation) else annotation

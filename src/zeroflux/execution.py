@@ -128,7 +128,7 @@ def dask_client(workers: Workers) -> Iterator[Any]:
                 n_workers=workers.n_workers,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",
                 host="127.0.0.1",
             )
         else:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from zeroflux.frames import Frame
 from zeroflux.labelling.energy_density import EnergyDensities
 
 
+@runtime_checkable
 class Engine(Protocol):
     """A program that gives the total energy of a configuration and its energy densities."""
 
-    name: str
-    """Name of the program, as it is written into labels."""
+    @property
+    def name(self) -> str:
+        """Name of the program, as it is written into labels."""
+        ...
 
     @property
     def settings(self) -> dict[str, str | int | float]:

@@ -62,7 +62,7 @@ def gaussian_charges(
         plane = np.einsum("n,na,nb->nab", charges[of_width], phases[0], phases[1])
         structure = np.tensordot(plane, phases[2], axes=(0, 0))
         spectrum += structure * np.exp(-0.5 * width**2 * square)
-    return fft.irfftn(spectrum, s=grid.shape) * (grid.n_points / grid.volume)
+    return np.asarray(fft.irfftn(spectrum, s=grid.shape)) * (grid.n_points / grid.volume)
 
 
 def coulomb_potential(
@@ -77,7 +77,7 @@ def coulomb_potential(
     spectrum: Complex[np.ndarray, "n_a n_b n_k"] = np.asarray(fft.rfftn(charge_density))
     spectrum[0, 0, 0] = 0.0
     square[0, 0, 0] = 1.0
-    return fft.irfftn(4.0 * np.pi * spectrum / square, s=grid.shape)
+    return np.asarray(fft.irfftn(4.0 * np.pi * spectrum / square, s=grid.shape))
 
 
 def gaussian_self_energy(

@@ -56,7 +56,7 @@ def gradient_basis(cell: Any) -> tuple[Any, list[Any]]:
     entries: list[list[tuple[int, int, float]]] = [[], [], []]
     n_columns = n_rows = 0
     for shell in cell._bas:
-        l_shell, n_primitives, n_contractions = shell[_L], shell[_N_PRIMITIVES], shell[3]
+        l_shell, n_primitives, n_contractions = (int(n) for n in shell[_L : _N_CONTRACTIONS + 1])
         exponents = cell._env[shell[_EXPONENTS] :][:n_primitives]
         coefficients = cell._env[shell[_COEFFICIENTS] :][: n_primitives * n_contractions]
         coefficients = coefficients.reshape(n_contractions, n_primitives)
@@ -77,11 +77,10 @@ def gradient_basis(cell: Any) -> tuple[Any, list[Any]]:
             for k in range(n_contractions):
                 for j, power in enumerate(powers):
                     for axis in range(3):
-                        new_power = list(power)
-                        new_power[axis] += step
-                        if new_power[axis] < 0:
+                        a, b, c = (p + step * (i == axis) for i, p in enumerate(power))
+                        if min(a, b, c) < 0:
                             continue
-                        row = n_rows + k * len(new_powers) + new_powers[tuple(new_power)]
+                        row = n_rows + k * len(new_powers) + new_powers[a, b, c]
                         factor = scale * (1.0 if step == 1 else power[axis])
                         entries[axis].append((row, n_columns + k * len(powers) + j, factor))
             n_rows += len(new_powers) * n_contractions
@@ -224,4 +223,4 @@ def _grid_points_near(
 
 def _tau_at(mol: Any, block: np.ndarray, points: np.ndarray) -> Float[np.ndarray, " n_points"]:
     gradients = mol.eval_gto("GTOval_sph_deriv1", points)[1:4]
-    return 0.5 * sum(np.einsum("gi,gi->g", g @ block, g) for g in gradients)
+    return 0.5 * np.einsum("xgi,ij,xgj->g", gradients, block, gradients, optimize=True)

@@ -85,7 +85,7 @@ def nonlocal_energies(
 
     projector_cell, strengths = pp_int.fake_cell_vnl(cell)
     overlaps = [
-        block[0].real if len(block) else None
+        block[0].real if len(block) else np.zeros((0, cell.nao_nr()))
         for block in pp_int._int_vnl(cell, projector_cell, strengths, np.zeros((1, 3)))
     ]
     energies = np.zeros(cell.natm)

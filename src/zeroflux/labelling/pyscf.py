@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -21,6 +22,7 @@ from zeroflux.labelling.electrostatics import (
     gaussian_self_energy,
 )
 from zeroflux.labelling.energy_density import EnergyDensities
+from zeroflux.labelling.keys import content_key
 from zeroflux.labelling.kinetic import kinetic_energy_density, sharp_primitive_corrections
 from zeroflux.labelling.pseudopotential import nonlocal_energies, short_range_potential
 from zeroflux.partition import fourier_laplacian
@@ -37,6 +39,22 @@ class IsolatedAtom(NamedTuple):
     """Energy (hartree)."""
     density_matrix: Float[np.ndarray, "n_ao n_ao"]
     """Density matrix in the atom's basis functions."""
+
+
+class Solution(NamedTuple):
+    """A self-consistent field."""
+
+    orbitals: Float[np.ndarray, "n_ao n_occupied"]
+    """Doubly occupied orbitals."""
+    total_energy: float
+    """Energy without dispersion (hartree)."""
+    is_converged: bool
+    n_cycles: int
+    wall_s: float
+    cpu_s: float
+
+
+_NO_SETTINGS = ("isolated_atoms", "orbital_folder")  # fields that labels do not depend on
 
 
 @dataclass(frozen=True)
@@ -72,6 +90,9 @@ class PyscfEngine:
     """SCF steps before a configuration counts as not converged."""
     isolated_atoms: Mapping[str, IsolatedAtom] = field(default_factory=dict)
     """Atoms already computed at these settings; see `prepared`."""
+    orbital_folder: Path | None = None
+    """Where converged orbitals are kept, so that a change of what is made of them needs no new
+    calculation; nowhere by default."""
     name: str = field(default="pyscf", init=False)
 
     def prepared(self, symbols: Iterable[str]) -> PyscfEngine:
@@ -90,7 +111,7 @@ class PyscfEngine:
     @property
     def settings(self) -> dict[str, str | int | float]:
         """Everything that the labels depend on."""
-        names = (f.name for f in fields(self) if f.name != "isolated_atoms")
+        names = (f.name for f in fields(self) if f.name not in _NO_SETTINGS)
         return {name: getattr(self, name) for name in names}
 
     def energy_densities(self, frame: Frame) -> EnergyDensities:
@@ -102,16 +123,15 @@ class PyscfEngine:
             If an element has no basis or pseudopotential of these names, or the number of
             electrons is odd.
         """
-        wall, cpu = time.perf_counter(), time.process_time()
         cell = self._cell(frame)
-        field_solver = self._solve(cell)
-        scf_wall, scf_cpu = time.perf_counter() - wall, time.process_time() - cpu
-        densities = self._densities(frame, cell, field_solver)
+        solution = self._kept(frame) or self._solve(frame, cell)
+        wall, cpu = time.perf_counter(), time.process_time()
+        densities = self._densities(frame, cell, solution)
         densities.info.update(
-            scf_wall_s=round(scf_wall, 2),
-            scf_cpu_s=round(scf_cpu, 2),
-            densities_wall_s=round(time.perf_counter() - wall - scf_wall, 2),
-            densities_cpu_s=round(time.process_time() - cpu - scf_cpu, 2),
+            scf_wall_s=round(solution.wall_s, 2),
+            scf_cpu_s=round(solution.cpu_s, 2),
+            densities_wall_s=round(time.perf_counter() - wall, 2),
+            densities_cpu_s=round(time.process_time() - cpu, 2),
         )
         return densities
 
@@ -151,7 +171,7 @@ class PyscfEngine:
         cell = gto.Cell()
         cell.a = frame.cell
         cell.unit = "B"
-        cell.atom = list(zip(symbols, frame.positions, strict=True))
+        cell.atom = [[s, r] for s, r in zip(symbols, frame.positions, strict=True)]
         cell.basis = {s: self._basis_of(s) for s in set(symbols)}
         cell.pseudo = {s: self._pseudopotential_of(s) for s in set(symbols)}
         cell.ke_cutoff = self.density_cutoff
@@ -215,23 +235,55 @@ class PyscfEngine:
         integrator.ke_ratio = self.grid_level_ratio
         return integrator
 
-    def _solve(self, cell: Any) -> Any:
+    def _solve(self, frame: Frame, cell: Any) -> Solution:
         from scipy.linalg import block_diag
 
+        wall, cpu = time.perf_counter(), time.process_time()
         symbols = [cell.atom_symbol(i) for i in range(cell.natm)]
         atoms = self.prepared(symbols).isolated_atoms
         guess = block_diag(*(atoms[symbol].density_matrix for symbol in symbols))
         solver = self._solver(cell)
         solver.kernel(dm0=guess)
-        return solver
+        solution = Solution(
+            orbitals=np.asarray(solver.mo_coeff)[:, np.asarray(solver.mo_occ) > 0],
+            total_energy=float(solver.e_tot),
+            is_converged=bool(solver.converged),
+            n_cycles=int(solver.cycles),
+            wall_s=time.perf_counter() - wall,
+            cpu_s=time.process_time() - cpu,
+        )
+        if self.orbital_folder is not None and solution.is_converged:
+            self.orbital_folder.mkdir(parents=True, exist_ok=True)
+            path = self._orbital_file(frame)
+            part = path.with_name(f".{path.stem}.{os.getpid()}.npz")
+            np.savez(part, **solution._asdict())
+            part.replace(path)
+        return solution
 
-    def _densities(self, frame: Frame, cell: Any, solver: Any) -> EnergyDensities:
+    def _orbital_file(self, frame: Frame) -> Path:
+        return Path(self.orbital_folder or ".") / f"{content_key(frame, self.settings)}.npz"
+
+    def _kept(self, frame: Frame) -> Solution | None:
+        """Solution of an earlier calculation of the same configuration and settings."""
+        if self.orbital_folder is None or not self._orbital_file(frame).exists():
+            return None
+        with np.load(self._orbital_file(frame)) as kept:
+            return Solution(
+                *(
+                    kept[name] if name == "orbitals" else kept[name].item()
+                    for name in Solution._fields
+                )
+            )
+
+    def _densities(self, frame: Frame, cell: Any, solution: Solution) -> EnergyDensities:
         import pyscf
+        from pyscf.pbc.dft.gen_grid import UniformGrids
 
-        mesh = tuple(int(n) for n in cell.mesh)
+        mesh = (int(cell.mesh[0]), int(cell.mesh[1]), int(cell.mesh[2]))
         grid = UniformGrid(cell=frame.cell, shape=mesh)
-        density_matrix = np.asarray(solver.make_rdm1())
-        density = np.asarray(solver._numint.get_rho(cell, density_matrix, solver.grids))
+        density_matrix = 2.0 * solution.orbitals @ solution.orbitals.T
+        integrator = self._integrator(cell)
+        density = np.asarray(integrator.get_rho(cell, density_matrix, UniformGrids(cell)))
         density = density.reshape(mesh)
         parameters = [cell._pseudo[cell.atom_symbol(i)] for i in range(cell.natm)]
         charges = np.array([float(sum(p[0])) for p in parameters])
@@ -252,7 +304,7 @@ class PyscfEngine:
                 "kinetic": kinetic_energy_density(
                     cell, density_matrix, mesh=mesh, integrator=self._integrator
                 ),
-                "xc": self._xc_energy_density(solver, density, grid),
+                "xc": self._xc_energy_density(integrator, density, grid),
                 "electrostatic": 0.5 * charge_density * potential,
                 "pseudo_local": density * short_range,
             },
@@ -261,8 +313,8 @@ class PyscfEngine:
                 "electrostatic": -gaussian_self_energy(charges, widths),
                 "pseudo_nonlocal": nonlocal_energies(cell, density_matrix),
             },
-            total_energy=float(solver.e_tot),
-            is_converged=bool(solver.converged),
+            total_energy=solution.total_energy,
+            is_converged=solution.is_converged,
             info={
                 "engine": self.name,
                 "engine_version": pyscf.__version__,
@@ -270,31 +322,31 @@ class PyscfEngine:
                 "basis": self.basis,
                 "pseudopotential": self.pseudopotential,
                 "density_cutoff_hartree": self.density_cutoff,
-                "scf_cycles": int(solver.cycles),
+                "scf_cycles": solution.n_cycles,
                 "grid_spacing_angstrom": round(float(grid.spacing.max() / ANGSTROM), 5),
             },
         )
 
     def _xc_energy_density(
-        self, solver: Any, density: Float[np.ndarray, "n_a n_b n_c"], grid: UniformGrid
+        self, integrator: Any, density: Float[np.ndarray, "n_a n_b n_c"], grid: UniformGrid
     ) -> Float[np.ndarray, "n_a n_b n_c"]:
         """ρ ε_xc(ρ, ∇ρ) with the gradient by Fourier transform, as the multigrid SCF has it."""
         from scipy import fft
 
-        spectrum = fft.rfftn(density)
+        spectrum = np.asarray(fft.rfftn(density))
         wave_vectors = grid.reciprocal_vectors()
         variables = np.empty((4, grid.n_points))
         variables[0] = density.ravel()
         for axis in range(3):
             gradient = fft.irfftn(1j * wave_vectors[..., axis] * spectrum, s=grid.shape)
-            variables[1 + axis] = gradient.ravel()
-        xc_type = solver._numint._xc_type(self.functional)
+            variables[1 + axis] = np.asarray(gradient).ravel()
+        xc_type = integrator._xc_type(self.functional)
         if xc_type not in ("LDA", "GGA"):
             raise LabelError(
                 f"Functional '{self.functional}' is of type {xc_type}; expected an LDA or GGA. "
                 "Choose another `label.functional`."
             )
-        energy_per_electron = solver._numint.eval_xc_eff(
+        energy_per_electron = integrator.eval_xc_eff(
             self.functional,
             variables if xc_type == "GGA" else variables[0],
             deriv=0,

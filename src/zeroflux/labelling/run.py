@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -18,6 +16,7 @@ from zeroflux.errors import LabelError, PartitionError, RepairWarning
 from zeroflux.execution import Workers, run_tasks
 from zeroflux.frames import Frame
 from zeroflux.labelling.backend import Engine
+from zeroflux.labelling.keys import content_key
 from zeroflux.labelling.label import Dispersion, label_frame
 from zeroflux.labels import BASIN_FIELDS, BasinTerms, Label
 from zeroflux.partition import Method
@@ -42,17 +41,6 @@ class LabelTask:
     engine: Engine
     method: Method
     dispersion: Dispersion
-
-
-def label_key(frame: Frame, settings: Provenance) -> str:
-    """Name of a label by its content: configuration and everything the label depends on."""
-    digest = hashlib.sha256()
-    digest.update(json.dumps({**settings, "version": LABEL_VERSION}, sort_keys=True).encode())
-    digest.update(np.asarray(frame.atomic_numbers, dtype="<i8").tobytes())
-    for array in (frame.positions, frame.cell):
-        # Rounded to 1e-7 bohr: what a text file keeps of it.
-        digest.update(np.round(np.asarray(array) * 1e7).astype("<i8").tobytes())
-    return digest.hexdigest()[:20]
 
 
 def label_structures(
@@ -94,8 +82,13 @@ def label_structures(
         If atoms overlap.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    settings = {**engine.settings, "partition": method, "dispersion": dispersion}
-    paths = [folder / f"{label_key(frame, settings)}.extxyz" for frame, _ in structures]
+    settings = {
+        **engine.settings,
+        "partition": method,
+        "dispersion": dispersion,
+        "version": LABEL_VERSION,
+    }
+    paths = [folder / f"{content_key(frame, settings)}.extxyz" for frame, _ in structures]
     todo = {
         path: structure
         for path, structure in zip(paths, structures, strict=True)

@@ -13,7 +13,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from zeroflux.artifacts.extxyz import read_labels
-from zeroflux.config import Config
+from zeroflux.config import Config, training_of
 from zeroflux.correlation import ComponentTable, component_table
 from zeroflux.errors import ArtifactError
 from zeroflux.evaluation import (
@@ -50,7 +50,7 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
     labels = read_labels(run.folder("label") / LABELS)
     split = split_of(run)
     test = [labels[k] for k in split["test"]]
-    cells = cells_of(run.config.train)
+    cells = cells_of(training_of(run.config))
     models = [load_model(checkpoint_path(run.folder("train") / MODELS, cell)) for cell in cells]
     frames = [label.frame for label in test]
     energies = {
@@ -77,7 +77,7 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
             "n_training": len(split["train"]),
             "is_baseline": True,
         }
-    np.savez_compressed(folder / PREDICTIONS, **energies)
+    np.savez_compressed(folder / PREDICTIONS, allow_pickle=False, **energies)
     replace_text(folder / INDEX, json.dumps(index, indent=1) + "\n")
     results = scored(energies, index, test, run.config)
     replace_text(folder / SCORES, _score_table(results))
@@ -219,7 +219,7 @@ EVALUATE = Stage(
     help="Compare local energies of the networks with basin energies",
     settings=lambda config: {
         **config.evaluate.model_dump(mode="json"),
-        "train": config.train.model_dump(mode="json"),
+        "train": training_of(config).model_dump(mode="json"),
     },
     inputs=_inputs,
     work=_work,

@@ -17,7 +17,7 @@ from zeroflux.stages.sample import STRUCTURES, read_structures
 LABELS = "labels.extxyz"
 
 
-def engine_of(settings: LabelConfig) -> Engine:
+def engine_of(settings: LabelConfig, *, orbital_folder: Path | None = None) -> Engine:
     """Engine that a configuration asks for."""
     from zeroflux.labelling.pyscf import PyscfEngine
 
@@ -27,6 +27,7 @@ def engine_of(settings: LabelConfig) -> Engine:
         pseudopotential=settings.pseudopotential,
         density_cutoff=settings.density_cutoff_hartree,
         max_cycles=settings.max_cycles,
+        orbital_folder=orbital_folder,
     )
 
 
@@ -57,7 +58,10 @@ def label_all(
 
     paths = label_structures(
         structures,
-        engine=engine_of(settings),
+        engine=engine_of(
+            settings,
+            orbital_folder=folder.with_name("orbitals") if settings.keep_orbitals else None,
+        ),
         folder=folder,
         method=settings.partition,
         dispersion=settings.dispersion,
@@ -81,7 +85,7 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
 
 
 def _settings(config: Config) -> dict[str, Any]:
-    return config.label.model_dump(mode="json", exclude={"workers"})
+    return config.label.model_dump(mode="json", exclude={"workers", "keep_orbitals"})
 
 
 LABEL = Stage(

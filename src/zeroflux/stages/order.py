@@ -17,10 +17,16 @@ STAGES: dict[str, Stage] = {
 
 def run_stages(run: Run, *names: str) -> None:
     """Do the stages named, or all; those that are current are skipped."""
-    for name in names or STAGES:
+    for name in names or stages_of(run):
         run_stage(STAGES[name], run)
+
+
+def stages_of(run: Run) -> list[str]:
+    """Stages that a configuration has settings for: without networks, the first three."""
+    names = list(STAGES)
+    return names if run.config.train is not None else names[: names.index(TRAIN.name)]
 
 
 def status(run: Run) -> list[StageState]:
     """What is done and what is not."""
-    return [state(stage, run) for stage in STAGES.values()]
+    return [state(STAGES[name], run) for name in stages_of(run)]

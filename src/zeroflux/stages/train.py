@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zeroflux.artifacts.extxyz import read_labels
-from zeroflux.config import TrainConfig
+from zeroflux.config import TrainConfig, training_of
 from zeroflux.correlation import system_name
 from zeroflux.errors import ConfigError, missing_extra
 from zeroflux.labels import Label
@@ -85,7 +85,7 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
     except ImportError as error:
         raise missing_extra(error.name or "jax", "learn") from error
 
-    settings = run.config.train
+    settings = training_of(run.config)
     labels = read_labels(run.folder("label") / LABELS)
     train, test = split_labels(labels, settings)
     # Networks of other settings or labels are not this artifact's.
@@ -119,8 +119,8 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
 TRAIN = Stage(
     name="train",
     help="Train networks on total energies",
-    settings=lambda config: config.train.model_dump(mode="json"),
+    settings=lambda config: training_of(config).model_dump(mode="json"),
     inputs=lambda run: {"labels": run.folder("label") / LABELS},
     work=_work,
-    seed=lambda config: config.train.split_seed,
+    seed=lambda config: training_of(config).split_seed,
 )

@@ -1,0 +1,146 @@
+"""The terms of the energy add up to the SCF energy, on real Kohn-Sham calculations."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from zeroflux.frames import Frame
+from zeroflux.labelling.dispersion import dispersion_energies
+from zeroflux.labelling.kinetic import gradient_basis, gradient_density_matrix
+from zeroflux.labelling.label import basin_terms
+from zeroflux.labelling.pyscf import PyscfEngine
+from zeroflux.labels import TERMS, Label
+from zeroflux.partition import basins
+from zeroflux.units import ANGSTROM, MILLIELECTRONVOLT
+
+# What the labels have to keep, per atom.
+CLOSURE = 0.02 * MILLIELECTRONVOLT
+
+
+@pytest.fixture(scope="module")
+def frame() -> Frame:
+    """Two argon and two krypton atoms in a small periodic box, no symmetry."""
+    rng = np.random.default_rng(3)
+    fractional = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    length = 5.6 * ANGSTROM
+    return Frame(
+        atomic_numbers=np.array([18, 36, 18, 36]),
+        positions=fractional * length + rng.normal(scale=0.2, size=(4, 3)),
+        cell=np.eye(3) * length,
+    )
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory) -> PyscfEngine:
+    return PyscfEngine(orbital_folder=tmp_path_factory.mktemp("orbitals"))
+
+
+@pytest.fixture(scope="module")
+def densities(frame, engine):
+    return engine.energy_densities(frame)
+
+
+def test_the_five_terms_add_up_to_the_scf_energy(densities):
+    total = sum(densities.term_total(term) for term in TERMS)
+    assert abs(total - densities.total_energy) / 4 < CLOSURE
+
+
+@pytest.mark.parametrize("term", ["xc", "electrostatic", "pseudo_local", "pseudo_nonlocal"])
+def test_control_without_a_term_they_do_not(densities, term):
+    total = sum(densities.term_total(other) for other in TERMS if other != term)
+    assert abs(total - densities.total_energy) / 4 > 100 * CLOSURE
+
+
+def test_control_without_the_correction_for_sharp_primitives_closure_is_lost(frame):
+    """At 90 Ha argon's exponent of 24 is far beyond the grid; the correction is what closes."""
+    densities = PyscfEngine(density_cutoff=90.0).energy_densities(frame)
+    gap = sum(densities.term_total(term) for term in TERMS) - densities.total_energy
+    correction = densities.atomic["kinetic"].sum()
+    assert abs(gap) / 4 < 5 * CLOSURE
+    assert abs(gap - correction) / 4 > 10 * CLOSURE
+    # Krypton's basis has no sharp primitive.
+    assert np.all(densities.atomic["kinetic"][frame.atomic_numbers == 36] == 0.0)
+
+
+def test_kinetic_energy_density_is_that_of_the_orbitals(frame, engine, densities):
+    """Against PySCF's values of the orbital gradients, point by point: an independent route."""
+    cell = engine._cell(frame)
+    orbitals = engine._kept(frame).orbitals
+    chosen = np.random.default_rng(0).choice(densities.grid.n_points, 400, replace=False)
+    points = densities.grid.points().reshape(-1, 3)[chosen]
+    gradients = cell.pbc_eval_gto("GTOval_sph_deriv1", points)[1:4] @ orbitals
+    expected = np.einsum("xgi,xgi->g", gradients, gradients)  # ½ Σ f |∇ψ|², f = 2
+    found = densities.fields["kinetic"].ravel()[chosen]
+    # Gaussians are truncated where they fall below cell.precision, 1e-8, times their norm.
+    np.testing.assert_allclose(found, expected, atol=2e-6)
+    assert expected.max() > 1e-2
+
+
+def test_the_gradient_basis_holds_the_kinetic_energy_matrix(frame, engine):
+    """tr D T = Σ_x tr (C_x D C_xᵀ) S' / 2 for any symmetric D, and not with one axis missing."""
+    cell = engine._cell(frame)
+    gradient_cell, derivatives = gradient_basis(cell)
+    rng = np.random.default_rng(1)
+    matrix = rng.normal(size=(cell.nao_nr(),) * 2)
+    matrix = matrix + matrix.T
+    kinetic = np.einsum("ij,ji", matrix, cell.pbc_intor("int1e_kin").real)
+    overlap = np.asarray(gradient_cell.pbc_intor("int1e_ovlp_cart").real)
+    found = np.einsum("ij,ji", gradient_density_matrix(matrix, derivatives), overlap)
+    assert abs(found - kinetic) < 1e-6 * abs(kinetic)
+    partial = np.einsum("ij,ji", gradient_density_matrix(matrix, derivatives[:2]), overlap)
+    assert abs(partial - kinetic) > 1e-2 * abs(kinetic)
+
+
+def test_the_electron_number_is_that_of_the_cell(densities):
+    n_electrons = densities.density.sum() * densities.grid.voxel_volume
+    assert abs(n_electrons - 32) < 1e-6
+
+
+def test_basins_have_zero_flux_and_shifted_ones_do_not(densities):
+    partition = basins(
+        densities.density, densities.grid, densities.frame, reference=densities.reference
+    )
+    (flux,) = partition.integrate(densities.laplacian)
+    # The largest seen in liquids at this grid is 3e-4 e/bohr².
+    assert np.abs(flux).max() < 2e-3
+    (shifted,) = partition.integrate(np.roll(densities.laplacian, 5, axis=0))
+    assert np.abs(shifted).max() > 1e-2
+
+
+def test_basin_energies_add_up_to_the_label(densities, frame):
+    shares = dispersion_energies(frame, functional="PBE")
+    terms = basin_terms(densities, dispersion=shares)
+    label = Label(frame, densities.total_energy + shares.sum(), terms)
+    assert abs(label.closure) / 4 < CLOSURE
+    assert abs(label.basin_energy.sum() - label.total_energy) < 1e-10
+    np.testing.assert_allclose(terms.population.sum(), 32, atol=1e-6)
+    np.testing.assert_allclose(terms.volume.sum(), frame.volume, rtol=1e-12)
+
+
+def test_a_constant_potential_would_move_energies_only_by_the_basin_charges(densities):
+    """The gauge of ½qV: a shift V₀ moves E_A by V₀ q_A / 2, so ⟨V⟩ = 0 has to be kept."""
+    ions = densities.reference - densities.density
+    charge = ions - densities.density
+    shifted = dict(densities.fields)
+    shifted["electrostatic"] = densities.fields["electrostatic"] + 0.5 * charge * 0.1
+    nothing = np.zeros(4)
+    before = basin_terms(densities, dispersion=nothing)
+    after = basin_terms(replace(densities, fields=shifted), dispersion=nothing)
+    moved = after.electrostatic - before.electrostatic
+    np.testing.assert_allclose(moved, 0.05 * before.charge, atol=1e-6)
+
+
+@pytest.mark.parametrize("three_body", [False, True])
+def test_shares_of_dispersion_add_up_to_the_energy_of_the_library(frame, three_body):
+    from dftd3.interface import DispersionModel, RationalDampingParam
+
+    shares = dispersion_energies(frame, functional="PBE", three_body=three_body)
+    model = DispersionModel(
+        frame.atomic_numbers, frame.positions, frame.cell, np.array([True, True, True])
+    )
+    damping = RationalDampingParam(method="pbe", atm=three_body)
+    energy = float(model.get_dispersion(damping, grad=False)["energy"])
+    assert abs(shares.sum() - energy) < 1e-9
+    other = RationalDampingParam(method="pbe", atm=not three_body)
+    assert abs(shares.sum() - float(model.get_dispersion(other, grad=False)["energy"])) > 1e-6
