@@ -66,8 +66,8 @@ READERS: dict[str, dict[str, str]] = {
     },
 }
 PEERS = ("pybader", "baderkit")
-HARNESS = """
-import contextlib, io, json, resource, sys, time
+HARNESS = r"""
+import contextlib, io, json, re, sys, time
 {reader}
 small, large = sys.argv[1:]
 with contextlib.redirect_stdout(io.StringIO()):
@@ -75,7 +75,8 @@ with contextlib.redirect_stdout(io.StringIO()):
     before = time.process_time()
     values = read(large)
     cpu = time.process_time() - before
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+# not ru_maxrss, which a process inherits from its parent
+peak = int(re.search(r"VmHWM:\s*(\d+)", open("/proc/self/status").read())[1]) * 1024
 print(json.dumps(dict(cpu_s=cpu, peak_bytes=peak, shape=list(values.shape),
                       mean=float(abs(values).mean()))))
 """
