@@ -168,7 +168,8 @@ class PaiNN:
             layer["filter"] = {"weight": dense(next(keys), self.n_radial, n_filters * w)["weight"]}
             if k:
                 layer["source0"] = dense(next(keys), w, w)
-                layer["source1"] = dense(next(keys), w, 3 * w)
+                # deeper messages start small, so that training starts from a one-layer model
+                layer["source1"] = dense(next(keys), w, 3 * w, is_output=True)
             else:
                 layer["source"] = jax.random.normal(next(keys), (s, 2 * w), jnp.float32)
             params[f"layer{k}"] = layer

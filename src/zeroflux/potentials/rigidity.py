@@ -63,12 +63,15 @@ def last_layer_features(
     inputs = prepared_inputs(architecture, frames, model.species, cache_dir=cache_dir)
 
     @jax.jit
-    def each(piece: Any) -> Any:
-        standard = architecture.standardise(piece, model.statistics)
-        return architecture.last_layer(model.params, standard)
+    def each(params: Any, statistics: Any, piece: Any) -> Any:
+        return architecture.last_layer(params, architecture.standardise(piece, statistics))
 
     with jax.enable_x64(True):
-        rows = [np.asarray(each(jax.tree.map(lambda x: x[k], inputs))) for k in range(len(frames))]  # noqa: B023
+        constants = (model.params, model.statistics)
+        rows = [
+            np.asarray(each(*constants, jax.tree.map(lambda x: x[k], inputs)))  # noqa: B023
+            for k in range(len(frames))
+        ]
     return [row[: f.n_atoms].astype(float) for row, f in zip(rows, frames, strict=True)]
 
 

@@ -45,7 +45,7 @@ def feature_statistics(
 
 def standardised(inputs: FeatureInputs, statistics: dict[str, Any]) -> FeatureInputs:
     """Features less mean over spread; zero in rows of padding atoms."""
-    mean, spread = statistics["mean"], statistics["spread"]
+    mean, spread = jnp.asarray(statistics["mean"]), jnp.asarray(statistics["spread"])
     if mean.shape[0] == 1:
         features = (inputs.features - mean[0]) / spread[0]
     else:
