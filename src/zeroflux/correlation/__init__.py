@@ -11,6 +11,7 @@ from zeroflux.correlation.components import (
     ComponentTable,
     Predictor,
     component_table,
+    isolated_energies,
     predictor,
     system_name,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "component_table",
     "fit_locally",
     "fit_shortcut",
+    "isolated_energies",
     "predictor",
     "shortcut_energies",
     "system_name",

@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 
 from zeroflux.errors import LabelError
 from zeroflux.labels import TERMS, Label
+from zeroflux.units import ELECTRONVOLT
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,6 +139,23 @@ def system_name(label: Label) -> str:
     return "-".join(chemical_symbols[z] for z in np.unique(label.frame.atomic_numbers))
 
 
+def isolated_energies(labels: Sequence[Label]) -> dict[int, float] | None:
+    """Energies of the isolated atoms by atomic number (hartree), as ``references`` of a fit.
+
+    They are read from ``info["isolated_energy_SYMBOL_ev"]``; None if one of a species is missing.
+    """
+    from ase.data import chemical_symbols
+
+    found: dict[int, float] = {}
+    for label in labels:
+        for number in np.unique(label.frame.atomic_numbers):
+            key = f"isolated_energy_{chemical_symbols[number]}_ev"
+            if key in label.info:
+                found[int(number)] = float(label.info[key]) * ELECTRONVOLT
+    needed = {int(z) for label in labels for z in label.frame.atomic_numbers}
+    return found if needed and needed <= set(found) else None
+
+
 @dataclass(frozen=True)
 class Predictor:
     """One or more linear combinations of components from which energies are predicted."""
@@ -178,7 +196,7 @@ _SHORT = {
 
 
 def predictor(name: str) -> Predictor:
-    """Predictor from its name: ``"t+xc"`` is one sum, ``"t,xc"`` two terms with slopes of their own.
+    """Predictor from its name: ``"t+xc"`` is one sum, ``"t,xc"`` two terms with own slopes.
 
     Short names: t (kinetic), xc, es (electrostatic), ppl and nl (pseudopotential); the names of
     the terms in full serve as well.

@@ -55,7 +55,7 @@ def solve(
     References
     ----------
     Huber, Ann. Math. Stat. 35, 73 (1964), doi:10.1214/aoms/1177703732.
-    Van Huffel, Vandewalle, *The Total Least Squares Problem* (1991), section 3.6.3 (mixed LS-TLS).
+    Van Huffel, Vandewalle, *The Total Least Squares Problem* (1991): mixed LS-TLS.
     """
     scale = noisy.std(axis=0)
     # A column without spread carries no slope; dividing by 1 leaves it to the minimum norm.

@@ -86,7 +86,7 @@ def locality(
     energy: Float[np.ndarray, " n_atoms"],
     systems: Sequence[str],
     basis: RadialBasis | None = None,
-    ridge: float = 1e-3,
+    ridge: float = 1e-4,
 ) -> tuple[LocalityScore, ...]:
     """Leave-one-configuration-out error of a ridge fit of per-atom energies to radial functions.
 

@@ -89,7 +89,7 @@ def partial_spearman(
 
     References
     ----------
-    Conover, Iman, Biometrics 38, 693 (1982), doi:10.2307/2530051 (partial rank correlation).
+    Conover, Iman, Biometrics 38, 715 (1982), doi:10.2307/2530051 (partial rank correlation).
     """
     ranks = np.column_stack([stats.rankdata(x), stats.rankdata(y)])
     given = np.column_stack([np.ones(len(x)), *(stats.rankdata(column) for column in covariates.T)])

@@ -1,6 +1,7 @@
 """Tables, figures and the page that shows them."""
 
 from zeroflux.report.data import (
+    DimerCurve,
     EnergyTrace,
     JudgedClaim,
     ModelResult,
@@ -13,6 +14,7 @@ from zeroflux.report.headlines import Headline, headlines
 from zeroflux.report.page import write_report
 
 __all__ = [
+    "DimerCurve",
     "EnergyTrace",
     "Headline",
     "JudgedClaim",

@@ -9,7 +9,13 @@ from zeroflux.correlation import ComponentTable, ShortcutComparison, component_t
 from zeroflux.labels import Label
 from zeroflux.report.chart import Chart, Panel, Series
 from zeroflux.report.data import ModelResult, ReportData, pooled_rmse
-from zeroflux.report.transfer_charts import fidelity_transfer, learning_curve, transfer_matrix
+from zeroflux.report.transfer_charts import (
+    dimer_curves,
+    error_by_rigidity,
+    fidelity_transfer,
+    learning_curve,
+    transfer_matrix,
+)
 from zeroflux.units import ANGSTROM, MILLIELECTRONVOLT
 
 MAX_PARITY_POINTS = 1500
@@ -25,6 +31,8 @@ def all_charts(data: ReportData) -> tuple[Chart, ...]:
         transfer_matrix(data),
         fidelity_transfer(data),
         learning_curve(data),
+        dimer_curves(data),
+        error_by_rigidity(data),
         component_correlation(data),
         shortcut_errors(data),
         shortcut_parity(data),

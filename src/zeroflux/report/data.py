@@ -15,6 +15,7 @@ from zeroflux.evaluation import (
     Association,
     LocalityScore,
     NoiseFloors,
+    RigidityProfile,
     SizeRegression,
     SpeciesScore,
     TotalScore,
@@ -78,6 +79,19 @@ class RadialDistribution:
     g: Float[np.ndarray, " n_bins"]
 
 
+@dataclass(frozen=True, eq=False)
+class DimerCurve:
+    """Interaction energy of two atoms against their distance, by one method."""
+
+    pair: str
+    """Such as ``"Ar₂"`` or ``"ArKr"``."""
+    method: str
+    distance: Float[np.ndarray, " n_points"]
+    """Distances (bohr)."""
+    energy: Float[np.ndarray, " n_points"]
+    """Energy less that of the isolated atoms (hartree)."""
+
+
 @dataclass(frozen=True)
 class SizeTrend:
     """The regression of local error on size for one training set and system."""
@@ -118,6 +132,9 @@ class ReportData:
     associations: Sequence[Association] = ()
     locality: Sequence[LocalityScore] = ()
     noise: NoiseFloors | None = None
+    rigidity: Mapping[str, RigidityProfile] = field(default_factory=dict)
+    """Error by local prediction rigidity, by the name of the model."""
+    dimers: Sequence[DimerCurve] = ()
     traces: Sequence[EnergyTrace] = ()
     distributions: Sequence[RadialDistribution] = ()
     provenance: Mapping[str, Mapping[str, object]] = field(default_factory=dict)

@@ -28,7 +28,13 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     (
         "transfer",
         "Transfer",
-        ("transfer-matrix", "fidelity-transfer", "learning-curve"),
+        (
+            "transfer-matrix",
+            "fidelity-transfer",
+            "learning-curve",
+            "dimer-curves",
+            "error-by-rigidity",
+        ),
         ("transfer-correlations",),
     ),
     (

@@ -6,7 +6,7 @@ import numpy as np
 
 from zeroflux.report.chart import Chart, Panel, Series
 from zeroflux.report.data import ModelResult, ReportData
-from zeroflux.units import MILLIELECTRONVOLT
+from zeroflux.units import ANGSTROM, MILLIELECTRONVOLT
 
 
 def transfer_matrix(data: ReportData) -> Chart | None:
@@ -141,6 +141,65 @@ def learning_curve(data: ReportData) -> Chart | None:
                 "local error, centred RMSE (meV)",
                 tuple(series),
                 is_x_log=True,
+                is_y_from_zero=True,
+            ),
+        ),
+        n_columns=1,
+    )
+
+
+def dimer_curves(data: ReportData) -> Chart | None:
+    """Dimer curves of models beside the reference, one panel per pair."""
+    panels = []
+    methods = list(dict.fromkeys(curve.method for curve in data.dimers))
+    for pair in dict.fromkeys(curve.pair for curve in data.dimers):
+        series = tuple(
+            Series(
+                curve.method,
+                curve.distance / ANGSTROM,
+                curve.energy / MILLIELECTRONVOLT,
+                kind="line",
+                colour=methods.index(curve.method),
+            )
+            for curve in data.dimers
+            if curve.pair == pair
+        )
+        panels.append(Panel(pair, "distance (Å)", "interaction energy (meV)", series))
+    if not panels:
+        return None
+    return Chart(
+        "dimer-curves",
+        "Dimer curves",
+        "A dimer is far from any liquid, and each of two equal atoms must get half of its energy. "
+        "No dimer was trained on unless the training set is said to hold clusters.",
+        tuple(panels),
+    )
+
+
+def error_by_rigidity(data: ReportData) -> Chart | None:
+    """Local error in groups of equal rigidity."""
+    if not data.rigidity:
+        return None
+    series = []
+    for colour, (name, profile) in enumerate(data.rigidity.items()):
+        groups = [f"{k + 1} of {len(profile.rmse)}" for k in range(len(profile.rmse))]
+        series.append(
+            Series(
+                name, groups, [value / MILLIELECTRONVOLT for value in profile.rmse], colour=colour
+            )
+        )
+    return Chart(
+        "error-by-rigidity",
+        "Local error against local prediction rigidity",
+        "Atoms in groups of equal number, from those whose energy the training totals pin down "
+        "least to those they pin down most. A falling series means that error follows from what "
+        "the data leave open.",
+        (
+            Panel(
+                "evaluated atoms",
+                "group by rigidity, least rigid first",
+                "local error (meV)",
+                tuple(series),
                 is_y_from_zero=True,
             ),
         ),

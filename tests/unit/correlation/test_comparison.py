@@ -6,11 +6,18 @@ import numpy as np
 import pytest
 from synthetic_components import ARGON, MIXTURE, SEVERAL, synthetic_table
 
-from zeroflux.correlation import compare_shortcuts, component_table, fit_locally, predictor
+from zeroflux.correlation import (
+    compare_shortcuts,
+    component_table,
+    fit_locally,
+    isolated_energies,
+    predictor,
+)
 from zeroflux.correlation.comparison import fold_indices
 from zeroflux.errors import LabelError
 from zeroflux.frames import Frame
 from zeroflux.labels import BASIN_FIELDS, BasinTerms, Label
+from zeroflux.units import ELECTRONVOLT
 
 
 def compare(train, test=None, names=("es", "xc", "t,nl"), **options):
@@ -139,6 +146,14 @@ def test_a_table_keeps_converged_labels_and_their_sum_rule():
     assert table.systems == ("pair", "Ar-Kr")
     np.testing.assert_allclose(table.totals(table.basin_energy), table.total_energy, rtol=1e-14)
     np.testing.assert_array_equal(table.component("dispersion"), [1, 2, 1, 2])
+
+
+def test_isolated_atoms_are_references_only_if_all_species_have_one():
+    info = {"isolated_energy_Ar_ev": -573.2, "isolated_energy_Kr_ev": -500.0}
+    found = isolated_energies([label(info=info), label()])
+    assert found is not None
+    assert found[18] == pytest.approx(-573.2 * ELECTRONVOLT)
+    assert isolated_energies([label(info={"isolated_energy_Ar_ev": -573.2})]) is None
 
 
 def test_labels_that_all_failed_are_refused():

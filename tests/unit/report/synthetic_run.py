@@ -10,6 +10,7 @@ from zeroflux.evaluation import (
     locality,
     mean_energy_baseline,
     noise_floors,
+    rigidity_profile,
     size_regression,
     total_scores,
     transfer_associations,
@@ -18,6 +19,7 @@ from zeroflux.evaluation import (
 from zeroflux.frames import Frame
 from zeroflux.labels import TERMS, BasinTerms, Label
 from zeroflux.report import (
+    DimerCurve,
     EnergyTrace,
     JudgedClaim,
     ModelResult,
@@ -119,7 +121,7 @@ def synthetic_run(*, n_labels: int = 24, systems=("argon", "mixture"), seed: int
         for system in systems
     ]
     frames = [labels[k].frame for k in evaluated]
-    grid = np.linspace(2.5, 8, 80)
+    grid = np.linspace(3.2, 8, 80)
     return ReportData(
         title="Synthetic run for the tests of the page",
         labels=labels,
@@ -145,6 +147,18 @@ def synthetic_run(*, n_labels: int = 24, systems=("argon", "mixture"), seed: int
             laplacian=np.concatenate([label.terms.laplacian for label in labels]),
             closure_per_atom=np.array([label.closure / label.n_atoms for label in labels]),
         ),
+        rigidity={
+            "bpnn-37-0": rigidity_profile(rng.normal(size=40), rng.uniform(size=40)),
+        },
+        dimers=[
+            DimerCurve(
+                "Ar₂",
+                method,
+                grid * ANGSTROM,
+                depth * ((3.76 / grid) ** 12 - 2 * (3.76 / grid) ** 6) * MILLIELECTRONVOLT,
+            )
+            for method, depth in (("reference", 12.3), ("bpnn 37", 9.0))
+        ],
         traces=[
             EnergyTrace(
                 f"{system}, 87 K",

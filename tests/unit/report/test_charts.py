@@ -27,7 +27,7 @@ def chart_named(run: ReportData, name: str) -> Chart:
 
 def test_every_chart_is_a_figure_that_plotly_accepts(run):
     charts = all_charts(run)
-    assert len(charts) == 12
+    assert len(charts) == 14
     for chart in charts:
         figure = go.Figure(plotly_figure(chart))  # raises on any unknown property
         assert len(list(figure.data)) >= len(chart.panels)
