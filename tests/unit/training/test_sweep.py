@@ -11,6 +11,8 @@ import pytest
 from safetensors import safe_open
 
 from zeroflux.errors import ArtifactError, ConfigError, ModelError
+from zeroflux.potentials.registry import ARCHITECTURES
+from zeroflux.potentials.rigidity import model_rigidity
 from zeroflux.training.checkpoints import load_model
 from zeroflux.training.fit import Schedule
 from zeroflux.training.sweep import (
@@ -147,6 +149,26 @@ def test_a_damaged_or_missing_checkpoint_is_named(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(ArtifactError, match=r"model\.safetensors"):
         load_model(path)
+
+
+@pytest.mark.parametrize("name", list(ARCHITECTURES))
+def test_every_architecture_trains_on_a_mixture(known, name):
+    """The elements share geometry here, so that only their offsets tell them apart."""
+    data, local = known
+    rng = np.random.default_rng(0)
+    frames, totals = [], []
+    for frame, energies in zip(data.frames[:40], local[:40], strict=True):
+        numbers = rng.choice([18, 36], 4)
+        frames.append(replace(frame, atomic_numbers=numbers))
+        totals.append(energies.sum() - 2.0 * (numbers == 36).sum())
+    mixture = TrainingSet(tuple(frames), np.array(totals))
+    settings = replace(SETTINGS, hyperparameters={"n_radial": 4, "n_angular": 1, "l_max": 1})
+    model = run_cell(replace(CELLS[0], architecture=name, size=60), mixture, settings)
+    assert model.species == (18, 36)
+    assert model.offsets[1] - model.offsets[0] == pytest.approx(-2.0, abs=0.01)
+    rigidity = model_rigidity(model, frames[:1], frames[:30])
+    assert (rigidity[0] > 0).all()
+    assert model.total_energies(frames) == pytest.approx(np.array(totals), abs=0.02)
 
 
 def test_as_many_totals_as_configurations_are_needed(known):
