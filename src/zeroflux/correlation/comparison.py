@@ -40,7 +40,11 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class LocalFit:
-    """The same predictor fitted to the basin energies themselves: a bound for fits to totals."""
+    """The same predictor fitted to the basin energies themselves, without the sum rule.
+
+    It bounds the error of any fit to totals before its residual is spread; the spreading uses the
+    total, so that afterwards a poor predictor may come out slightly below.
+    """
 
     system: str
     species: int

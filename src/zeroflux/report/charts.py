@@ -297,8 +297,11 @@ def shortcut_errors(data: ReportData) -> Chart | None:
         "How well each shortcut finds the energies of the atoms",
         "Filled: slopes fitted on total energies only, bars are 95 % bootstrap intervals over "
         "configurations. Hollow: the same predictor fitted to the basin energies themselves, "
-        "which no fit to totals can beat. Dashed: spread of the basin energies, the error of "
-        "knowing nothing. A comma separates terms with slopes of their own.",
+        "without the sum rule; a fit to totals can come out below it only because it is corrected "
+        "by the known total. Dashed: spread of the basin energies, the error of knowing nothing. "
+        "Terms: t kinetic, xc exchange-correlation, es electrostatic, nl non-local "
+        "pseudopotential; + makes a sum of one slope, a comma separates terms with slopes of "
+        "their own.",
         tuple(panels),
         n_columns=2,
     )

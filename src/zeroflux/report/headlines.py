@@ -59,12 +59,12 @@ def _evidence(data: ReportData) -> Headline:
         )
         if is_thin
     ]
-    sentence = f"{converged} labelled configurations of {', '.join(data.systems)}"
+    sentence = f"{_count(converged, 'labelled configuration')} of {', '.join(data.systems)}"
     sentence += f", {failed} more did not converge and were left out" if failed else ""
     if data.networks:
         sentence += (
-            f"; {len(data.networks)} networks, at least {seeds} seeds of each size, scored on "
-            f"{len(data.evaluated)} configurations they were not trained on"
+            f"; {_count(len(data.networks), 'model')}, at least {_count(seeds, 'seed')} of each "
+            f"size, scored on {_count(len(data.evaluated), 'configuration')} not trained on"
         )
     sentence += (
         f". This is thin evidence ({' and '.join(thin)}): read the intervals, not the points."
@@ -97,11 +97,15 @@ def _emergence(data: ReportData) -> Headline | None:
             weights=[s.n_atoms for s in networks[0].scores],
         )
     )
-    scatter = f" ± {np.std(errors, ddof=1):.2f}" if len(errors) > 1 else ""
+    scatter = (
+        f" ± {np.std(errors, ddof=1):.2f} meV (standard deviation over {len(errors)} seeds)"
+        if len(errors) > 1
+        else " meV (one seed)"
+    )
     sentence = (
-        f"Trained on totals only, {architecture} networks of {size:,} parameters give basin "
-        f"energies with a centred error of {np.mean(errors):.2f}{scatter} meV (standard deviation "
-        f"over {len(errors)} seeds) of a spread of {spread / MILLIELECTRONVOLT:.1f} meV, mean "
+        f"Trained on totals only, {architecture} models of {size:,} parameters give basin "
+        f"energies with a centred error of {np.mean(errors):.2f}{scatter} of a "
+        f"spread of {spread / MILLIELECTRONVOLT:.1f} meV, mean "
         f"r = {np.nanmean(pearson):.3f}."
     )
     baselines = [
@@ -219,6 +223,11 @@ def _claim_sentence(claim: JudgedClaim) -> str:
         f"Effect {effect.value * scale:.3g}{unit} ({interval}); the criterion set beforehand asks "
         f"for the whole interval to lie {side} {limit:.3g}."
     )
+
+
+def _count(number: int, noun: str) -> str:
+    """A number and its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _signed(value: float) -> str:

@@ -125,6 +125,7 @@ def render(data: ReportData, charts: tuple[Chart, ...], tables: tuple[Table, ...
         provenance=data.provenance,
         cell=cell_text,
         is_number=_is_number,
+        numeric_columns={table.name: _numeric_columns(table) for table in tables},
         payload=_script_json(payload),
         plotly_js=_plotly_js(),
         viewer_js=_asset("3Dmol-min.js") if box else "",
@@ -158,12 +159,20 @@ def _is_number(cell: object) -> bool:
     return isinstance(cell, (int, float, np.number)) and not isinstance(cell, bool)
 
 
+def _numeric_columns(table: Table) -> list[bool]:
+    """Which columns hold numbers only: their headings are aligned with them."""
+    return [all(map(_is_number, column)) for column in zip(*table.rows, strict=True)]
+
+
 def cell_text(cell: object) -> str:
     """A table cell as text: three decimals at most, three significant digits at least."""
     if isinstance(cell, float):
         if not np.isfinite(cell):
             return "–"
-        return f"{cell:.3f}" if 0.1 <= abs(cell) < 1e4 else f"{cell:.3g}"
+        if abs(cell) < 1e-6:  # rounding of what is zero by construction
+            return "0"
+        text = f"{cell:.3f}" if 0.1 <= abs(cell) < 1e4 else f"{cell:.3g}"
+        return text.replace("-", "\N{MINUS SIGN}", 1) if cell < 0 else text
     if _is_number(cell):
         return f"{cell:,}"
     return str(cell)

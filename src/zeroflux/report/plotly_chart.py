@@ -22,6 +22,8 @@ def plotly_figure(chart: Chart) -> dict[str, Any]:
         "showlegend": any(len(panel.series) > 1 for panel in chart.panels),
     }
     n_columns = min(chart.n_columns, len(chart.panels))
+    if any(panel.has_diagonal for panel in chart.panels):
+        n_columns = max(n_columns, 2)  # a lone parity plot stays near a square
     n_rows = -(-len(chart.panels) // n_columns)
     if any(panel.has_categories for panel in chart.panels):
         # Series side by side at each category; those of one colour belong together.
@@ -131,6 +133,8 @@ def _trace(series: Series, panel: Panel) -> dict[str, Any]:
         others = [s for s in panel.series if s.kind != "level" and len(s.x)]
         x = [v for s in others for v in _plain(s.x)] or [0, 1]
         ends = [x[0], x[-1]] if isinstance(x[0], str) else [min(x), max(x)]
+        if ends[0] == ends[1] and not isinstance(ends[0], str):  # a lone point: make it a line
+            ends = [0.5 * ends[0], 2.0 * ends[1]]
         return trace | {
             "mode": "lines",
             "x": ends,
