@@ -85,7 +85,9 @@ def test_atoms_of_a_dimer_share_its_energy_equally_and_far_ones_are_isolated(eng
     along = 4.0 * ANGSTROM * np.array([1.0, 0.0, 0.0])
     centre = np.full(3, 0.5 * length)
     dimer = Frame(
-        np.array([36, 36]), np.array([centre - 0.5 * along, centre + 0.5 * along]), np.eye(3) * length
+        np.array([36, 36]),
+        np.array([centre - 0.5 * along, centre + 0.5 * along]),
+        np.eye(3) * length,
     )
     found = label_frame(dimer, engine=engine, dispersion="none")
     half = 0.5 * found.total_energy

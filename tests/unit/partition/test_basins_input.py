@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
 
 from zeroflux.errors import PartitionError, RepairWarning
 from zeroflux.frames import Frame
@@ -14,7 +15,9 @@ def frame_of(positions, cell):
     return Frame(np.full(len(positions), 18), positions, np.asarray(cell, dtype=float))
 
 
-def gaussians(frame, shape, *, exponent=0.5, electrons=1.0, origin=(0.0, 0.0, 0.0)):
+def gaussians(
+    frame, shape, *, exponent: ArrayLike = 0.5, electrons: ArrayLike = 1.0, origin=(0.0, 0.0, 0.0)
+):
     """One Gaussian per atom, on a grid; exponents and electrons may differ between atoms."""
     grid = UniformGrid(frame.cell, shape, np.asarray(origin, dtype=float))
     exponents = np.broadcast_to(exponent, frame.n_atoms).tolist()

@@ -1,0 +1,169 @@
+"""Basin integrals extrapolated to zero grid spacing from Fourier-refined grids."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Float, Num
+from scipy import fft
+
+from zeroflux.frames import Frame
+from zeroflux.grids import UniformGrid
+from zeroflux.partition.basins import basins, partition_field
+from zeroflux.partition.checks import require_attractors
+from zeroflux.partition.record import Partition, fourier_laplacian
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+FACTORS = (1, 2, 3)
+
+
+@dataclass(frozen=True, eq=False)
+class RefinedPartition:
+    """Partitions of one density on several grids, and integrals extrapolated from them."""
+
+    partitions: tuple[Partition, ...]
+    """Partitions by the weight method, from the given grid to the finest one."""
+    factors: tuple[int, ...]
+    """Points per point of the given grid along each axis."""
+    density: Float[np.ndarray, "n_a n_b n_c"]
+    """Electron density on the given grid (e/bohr³)."""
+
+    @property
+    def coefficients(self) -> Float[np.ndarray, " n_levels"]:
+        """Coefficients of the levels in the extrapolation; they sum to one."""
+        return extrapolation_coefficients(self.factors)
+
+    def levels(
+        self, *fields: Num[np.ndarray, "_ _ _"]
+    ) -> Float[np.ndarray, "n_levels n_fields n_atoms"]:
+        """Integrals of fields on the given grid over the basins of every level.
+
+        Fields are refined by their Fourier series, so they should be smooth on the grid.
+        """
+        integrals = np.empty((len(self.factors), len(fields), self.partitions[0].n_atoms))
+        for level, (factor, partition) in enumerate(
+            zip(self.factors, self.partitions, strict=True)
+        ):
+            for n, values in enumerate(fields):
+                integrals[level, n] = partition.integrate(fourier_refined(values, factor))[0]
+        return integrals
+
+    def integrate(self, *fields: Num[np.ndarray, "_ _ _"]) -> Float[np.ndarray, "n_fields n_atoms"]:
+        """Extrapolated integrals; over all atoms they still add up to the grid total."""
+        return np.einsum("l,lfa->fa", self.coefficients, self.levels(*fields))
+
+    @cached_property
+    def volume(self) -> Float[np.ndarray, " n_atoms"]:
+        """Basin volumes (bohr³), extrapolated."""
+        return self.coefficients @ np.array([p.volume for p in self.partitions])
+
+    @cached_property
+    def volume_change(self) -> Float[np.ndarray, " n_atoms"]:
+        """Extrapolated volume less that of the finest grid (bohr³): a bound on its error."""
+        return self.volume - self.partitions[-1].volume
+
+    @cached_property
+    def population(self) -> Float[np.ndarray, " n_atoms"]:
+        """Electrons in each basin, extrapolated."""
+        return self.integrate(self.density)[0]
+
+    @cached_property
+    def laplacian(self) -> Float[np.ndarray, " n_atoms"]:
+        """Flux residual ∫∇²ρ of each basin (e/bohr²), extrapolated."""
+        return self.integrate(fourier_laplacian(self.density, self.partitions[0].grid))[0]
+
+
+def refined_basins(
+    density: Num[np.ndarray, "n_a n_b n_c"],
+    grid: UniformGrid,
+    atoms: Frame | Atoms,
+    *,
+    reference: Num[np.ndarray, "_ _ _"] | None = None,
+    factors: tuple[int, ...] = FACTORS,
+    n_threads: int | None = None,
+) -> RefinedPartition:
+    r"""Basins of a band-limited density with the grid error of the weight method removed.
+
+    The error of an integral by the weight method is smooth in the grid spacing h: a second-order
+    part from the fluxes between points and a first-order part of opposite sign from numerical
+    diffusion along the surface. With
+
+    .. math:: I(h) = I_0 + a h + b h^2
+
+    three spacings give :math:`I_0`; for h, h/2 and h/3 it is
+    :math:`\tfrac12 I(h) - 4 I(h/2) + \tfrac92 I(h/3)`. The finer grids come from the density's own
+    Fourier series, so no new information is needed, and the cost is 36 times that of the given
+    grid. It assumes a density that is smooth on the grid, such as a pseudo-density; all-electron
+    cusps are not.
+
+    Parameters
+    ----------
+    density, grid, atoms, reference, n_threads
+        As in `basins`.
+    factors
+        Refinements to use, in ascending order.
+
+    Raises
+    ------
+    PartitionError
+        As `basins`, or if a nucleus has no maximum on a refined grid.
+    ValueError
+        If the factors are not ascending positive numbers, or shapes do not match.
+    """
+    if min(factors) < 1 or list(factors) != sorted(set(factors)):
+        raise ValueError(
+            f"Found factors {factors}; expected ascending positive numbers such as (1, 2, 3)."
+        )
+    given = basins(density, grid, atoms, reference=reference, n_threads=n_threads)
+    field = density if reference is None else reference
+    partitions = []
+    for factor in factors:
+        if factor == 1:
+            partitions.append(given)
+            continue
+        shape = (factor * grid.shape[0], factor * grid.shape[1], factor * grid.shape[2])
+        finer = UniformGrid(grid.cell, shape, grid.origin)
+        partition = partition_field(
+            fourier_refined(field, factor), finer, given.frame, n_threads=n_threads
+        )
+        require_attractors(partition.attractors, given.frame)
+        partitions.append(partition)
+    return RefinedPartition(
+        partitions=tuple(partitions),
+        factors=tuple(factors),
+        density=np.asarray(density, dtype=np.float64),
+    )
+
+
+def extrapolation_coefficients(factors: tuple[int, ...]) -> Float[np.ndarray, " n_levels"]:
+    """Coefficients that cancel the powers h, h², ... of errors at spacings h/factor."""
+    powers = np.arange(len(factors))
+    matrix = (1.0 / np.array(factors, dtype=np.float64)) ** powers[:, None]
+    return np.linalg.solve(matrix, np.eye(len(factors))[0])
+
+
+def fourier_refined(
+    values: Num[np.ndarray, "n_a n_b n_c"], factor: int
+) -> Float[np.ndarray, "m_a m_b m_c"]:
+    """A field on a grid with ``factor`` times as many points along each axis.
+
+    The values at the given points are kept; those between are of the Fourier series. The mean
+    does not change.
+    """
+    refined = np.asarray(values, dtype=np.float64)
+    if factor == 1:
+        return refined
+    for axis in range(3):
+        n = refined.shape[axis]
+        spectrum = np.asarray(fft.rfft(refined, axis=axis))
+        if n % 2 == 0:  # the highest wave is shared by +n/2 and -n/2
+            highest = [slice(None)] * 3
+            highest[axis] = slice(n // 2, n // 2 + 1)
+            spectrum[tuple(highest)] *= 0.5
+        refined = factor * np.asarray(fft.irfft(spectrum, n=factor * n, axis=axis))
+    return refined
