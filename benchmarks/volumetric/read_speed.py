@@ -152,7 +152,7 @@ def markdown(results: list[dict], machine: str) -> str:
 
 def main() -> None:
     """Write the files, run all readers, report."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description="Reading speed of cube and CHGCAR files.")
     parser.add_argument("--shapes", type=int, nargs="+", default=[120, 200, 300])
     parser.add_argument("--folder", type=Path, default=Path("/dev/shm"))
     options = parser.parse_args()
