@@ -60,7 +60,8 @@ w1, t1 = time.perf_counter(), time.process_time()
 integrals = partition.integrate(*fields)
 t2 = time.process_time()
 print(json.dumps(dict(partition_cpu_s=t1 - t, partition_wall_s=w1 - w, integrate_cpu_s=t2 - t1,
-    load_code_cpu_s=load_time, copy_s=copy_time, volumes=partition.volume.tolist(), populations=integrals[0].tolist())))
+    load_code_cpu_s=load_time, copy_s=copy_time,
+    volumes=partition.volume.tolist(), populations=integrals[0].tolist())))
 """
 
 BADERKIT = """
@@ -169,7 +170,7 @@ def codes(folder: Path, n: int) -> dict[str, list[str] | None]:
 
 def main() -> None:
     """Run all codes at all sizes and write a JSON file and a table."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description="Time and memory of basin codes.")
     parser.add_argument("--sizes", type=int, nargs="+", default=[60, 120, 200, 300])
     parser.add_argument("--peers-up-to", type=int, default=300, help="largest size for peers")
     parser.add_argument("--python-peers-up-to", type=int, default=120)
