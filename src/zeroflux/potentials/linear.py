@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from zeroflux.potentials.descriptors import SymmetryFunctions, gaussian_basis, neighbor_one_hot
@@ -72,8 +73,20 @@ class Linear:
         return FeatureInputs(neighborhood.species, self.descriptor(neighborhood))
 
     def statistics(self, inputs: FeatureInputs) -> dict[str, Any]:
-        """Mean and spread of each feature per element of the central atom."""
-        return feature_statistics(inputs, self.n_species)
+        """Mean of each feature per element; one spread for all elements and pairs of elements.
+
+        Totals hold the energy of unlike pairs, but not how the two partners share it: the sums
+        "krypton seen by argon" and "argon seen by krypton" are the same number. Equal spreads
+        make the ridge give each partner the same weight.
+        """
+        radial = np.tile(np.arange(self.n_radial), self.n_species)
+        n_pairs = self.n_species * (self.n_species + 1) // 2
+        angular = [
+            np.tile(self.n_radial + order * self.n_angular + np.arange(self.n_angular), n_pairs)
+            for order in range(self.l_max if self.n_angular else 0)
+        ]
+        groups = np.concatenate([radial, *angular])
+        return feature_statistics(inputs, self.n_species, groups=groups)
 
     def standardise(self, inputs: FeatureInputs, statistics: dict[str, Any]) -> FeatureInputs:
         """Features with zero mean and unit spread."""
@@ -166,7 +179,8 @@ class Pair:
 
     def statistics(self, inputs: FeatureInputs) -> dict[str, Any]:
         """Mean per element of the central atom; one spread for all, as weights are shared."""
-        return feature_statistics(inputs, self.n_species, share_spread=True)
+        groups = np.arange(self.n_pairs * self.n_radial)
+        return feature_statistics(inputs, self.n_species, groups=groups)
 
     def standardise(self, inputs: FeatureInputs, statistics: dict[str, Any]) -> FeatureInputs:
         """Features with zero mean per element."""

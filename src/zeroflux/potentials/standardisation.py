@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 SMALLEST_SPREAD = 1e-2  # of a feature, in units of the element's median spread
@@ -21,12 +22,13 @@ class FeatureInputs(NamedTuple):
 
 
 def feature_statistics(
-    inputs: FeatureInputs, n_species: int, *, share_spread: bool = False
+    inputs: FeatureInputs, n_species: int, *, groups: np.ndarray | None = None
 ) -> dict[str, Array]:
     """Mean and standard deviation of the features over atoms, per element of the atom.
 
     A feature that hardly varies in the data, such as the innermost Gaussian, is not divided by
     its tiny spread (which would blow it up outside the data) but by a hundredth of the median.
+    Features of one group (a number for each) share one spread, over all elements too.
     """
     features = inputs.features.reshape(-1, inputs.features.shape[-1])
     of_species = jax.nn.one_hot(inputs.species.reshape(-1), n_species, dtype=features.dtype)
@@ -34,9 +36,10 @@ def feature_statistics(
     mean = of_species.T @ features / n_atoms
     squared = jnp.square(features - of_species @ mean)
     variance = of_species.T @ squared / n_atoms
-    if share_spread:
-        pooled = (variance * n_atoms).sum(axis=0) / n_atoms.sum()
-        variance = jnp.broadcast_to(pooled, variance.shape)
+    if groups is not None:
+        member = jax.nn.one_hot(groups, int(groups.max()) + 1, dtype=features.dtype)
+        pooled = (variance * n_atoms).sum(axis=0) @ member / (n_atoms.sum() * member.sum(axis=0))
+        variance = jnp.broadcast_to(member @ pooled, variance.shape)
     spread = jnp.sqrt(variance)
     floor = SMALLEST_SPREAD * jnp.median(spread, axis=1, keepdims=True)
     spread = jnp.maximum(spread, floor)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 RIDGES = 10.0 ** np.arange(-12, 1.5, 0.5)  # per configuration, of features with unit spread
+TOLERANCE = 1e-3  # of the spread of totals: better is not asked for, stability is
 BIAS_RIDGE = 1e-12  # only picks the smallest biases where compositions are all alike
 
 
@@ -34,8 +35,8 @@ def ridge_on_totals(
     r"""Minimise :math:`\sum_c (w_c x_c·\theta - y_c)^2 + \lambda n |\theta_w|^2`.
 
     :math:`x_c` is the sum of the standardised features over the atoms of configuration c. The
-    penalty λ is the one of `RIDGES` with the smallest error on the held-out totals; of equally
-    good ones (to a thousandth) the largest.
+    penalty λ is the largest of `RIDGES` whose error on the held-out totals is the smallest to
+    within a thousandth of their spread.
 
     Parameters
     ----------
@@ -77,7 +78,7 @@ def ridge_on_totals(
         error = float(np.sqrt(np.mean((x[held_out] @ theta - target[held_out]) ** 2)))
         candidates.append((error, ridge, theta))
     smallest = min(error for error, _, _ in candidates)
-    error, ridge, theta = [c for c in candidates if c[0] <= 1.001 * smallest][-1]
+    error, ridge, theta = [c for c in candidates if c[0] <= smallest + TOLERANCE][-1]
     params, start = {}, 0
     for name, shape in shapes.items():
         size = int(np.prod(shape))
