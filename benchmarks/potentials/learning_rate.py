@@ -24,7 +24,7 @@ from zeroflux.potentials.registry import sized_architecture
 from zeroflux.training.sweep import split
 from zeroflux.units import MILLIELECTRONVOLT
 
-SIZES = (60, 600, 6000, 60000)
+SIZES = (60, 600, 6000, 30000)
 RATES = (0.003, 0.01, 0.03, 0.1)
 N_SEEDS = 2
 
