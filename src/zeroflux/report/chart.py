@@ -94,6 +94,12 @@ def _number(cell: object) -> object:
     return f"{cell:.7g}" if isinstance(cell, (float, np.floating)) else cell
 
 
+def column_count(chart: Chart) -> int:
+    """Panels in a row: as wished, but four stand two by two rather than three and one."""
+    wished = min(chart.n_columns, len(chart.panels))
+    return 2 if len(chart.panels) == 4 and wished == 3 else wished
+
+
 def shared_range(panel: Panel) -> tuple[float, float]:
     """Common range of both axes of a parity panel with a margin."""
     values = [

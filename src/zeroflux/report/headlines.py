@@ -10,7 +10,7 @@ from ase.data import chemical_symbols
 from zeroflux.correlation import ShortcutComparison
 from zeroflux.evaluation import SpeciesScore
 from zeroflux.evaluation.statistics import Estimate
-from zeroflux.report.data import JudgedClaim, ReportData, pooled_rmse
+from zeroflux.report.data import JudgedClaim, ReportData
 from zeroflux.units import MILLIELECTRONVOLT
 
 FEW_LABELS, FEW_SEEDS = 100, 10
@@ -85,6 +85,7 @@ def _emergence(data: ReportData) -> Headline | None:
             model.home_error / MILLIELECTRONVOLT
         )
     (architecture, size), errors = min(by_size.items(), key=lambda item: float(np.mean(item[1])))
+    best_error = float(np.mean(errors)) * MILLIELECTRONVOLT
     pearson = [
         score.pearson.value
         for model in networks
@@ -109,12 +110,18 @@ def _emergence(data: ReportData) -> Headline | None:
         f"r = {np.nanmean(pearson):.3f}."
     )
     baselines = [
-        f"{model.name} {pooled_rmse(model.scores) / MILLIELECTRONVOLT:.1f} meV"
+        f"{model.name} {model.home_error / MILLIELECTRONVOLT:.1f} meV"
         for model in data.models
         if model.is_baseline
     ]
     if baselines:
         sentence += f" Baselines: {', '.join(baselines)}."
+        better = [m.name for m in data.models if m.is_baseline and m.home_error < best_error]
+        if better:
+            sentence += (
+                f" With these data {' and '.join(better)} does better than the best size of "
+                "network on average."
+            )
     return Headline("Local energies from totals", f"{np.mean(errors):.2f} meV", sentence)
 
 

@@ -9,7 +9,15 @@ from typing import Any
 import numpy as np
 
 from zeroflux.errors import missing_extra
-from zeroflux.report.chart import PALETTE, Chart, Panel, Series, log_ticks, shared_range
+from zeroflux.report.chart import (
+    PALETTE,
+    Chart,
+    Panel,
+    Series,
+    column_count,
+    log_ticks,
+    shared_range,
+)
 
 _MARKERS = ("o", "s", "D", "^", "P", "*")
 
@@ -23,7 +31,7 @@ def save_charts(charts: Sequence[Chart], folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for chart in charts:
-        n_columns = min(chart.n_columns, len(chart.panels))
+        n_columns = column_count(chart)
         n_rows = -(-len(chart.panels) // n_columns)
         # Figure without pyplot: no display, no global state, nothing to close.
         figure = Figure(figsize=(3.4 * n_columns + 0.4, 3.0 * n_rows + 0.6), layout="constrained")

@@ -6,7 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from zeroflux.report.chart import PALETTE, SYMBOLS, Chart, Panel, Series, log_ticks, shared_range
+from zeroflux.report.chart import (
+    PALETTE,
+    SYMBOLS,
+    Chart,
+    Panel,
+    Series,
+    column_count,
+    log_ticks,
+    shared_range,
+)
 
 PANEL_HEIGHT = 320
 
@@ -18,10 +27,10 @@ def plotly_figure(chart: Chart) -> dict[str, Any]:
         "annotations": [],
         "hovermode": "closest",
         "legend": {"orientation": "h", "yanchor": "top", "y": -0.16, "x": 0},
-        "margin": {"l": 60, "r": 16, "t": 52, "b": 50},
+        "margin": {"l": 60, "r": 16, "t": 58, "b": 50},
         "showlegend": any(len(panel.series) > 1 for panel in chart.panels),
     }
-    n_columns = min(chart.n_columns, len(chart.panels))
+    n_columns = column_count(chart)
     if any(panel.has_diagonal for panel in chart.panels):
         n_columns = max(n_columns, 2)  # a lone parity plot stays near a square
     n_rows = -(-len(chart.panels) // n_columns)

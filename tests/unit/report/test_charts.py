@@ -172,3 +172,27 @@ def test_undefined_numbers_become_gaps():
 def test_a_short_logarithmic_axis_is_marked_at_its_values(x, expected):
     panel = Panel("p", "x", "y", (Series("a", x, [1.0] * len(x)),), is_x_log=True)
     assert log_ticks(panel) == expected
+
+
+def test_a_baseline_that_beats_the_networks_is_named_at_the_top(run):
+    perfect = dataclasses.replace(
+        run.networks[0],
+        name="oracle",
+        is_baseline=True,
+        scores=tuple(
+            dataclasses.replace(s, rmse=dataclasses.replace(s.rmse, value=0.0))
+            for s in run.networks[0].scores
+        ),
+    )
+    sentence = {
+        with_it: next(
+            h.sentence
+            for h in headlines(
+                dataclasses.replace(run, models=[*run.models, perfect] if with_it else run.models)
+            )
+            if h.topic == "Local energies from totals"
+        )
+        for with_it in (False, True)
+    }
+    assert "oracle does better" in sentence[True]
+    assert "does better" not in sentence[False]

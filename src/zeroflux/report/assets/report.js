@@ -153,12 +153,14 @@
       const frame = frames[Number(picker.value)], name = fieldPicker.value;
       const values = frame.fields[name];
       const scale = name.startsWith("local \u2212") ? SCALES.difference : SCALES.energy;
-      const all = frames.flatMap((f) => f.fields[name]);
-      let low = all.reduce((a, b) => Math.min(a, b)), high = all.reduce((a, b) => Math.max(a, b));
+      // A single extreme atom would push all others into one colour: 2 % at either end share it.
+      const all = frames.flatMap((f) => f.fields[name]).sort((a, b) => a - b);
+      const at = (share) => all[Math.round(share * (all.length - 1))];
+      let low = at(0.02), high = at(0.98);
       if (scale === SCALES.difference) { high = Math.max(-low, high); low = -high; }
       const span = high - low || 1;
-      document.getElementById("box-low").textContent = format(low) + " meV";
-      document.getElementById("box-high").textContent = format(high) + " meV";
+      document.getElementById("box-low").textContent = "\u2264 " + format(low) + " meV";
+      document.getElementById("box-high").textContent = "\u2265 " + format(high) + " meV";
       document.querySelector(".scale .bar").style.background =
         "linear-gradient(90deg," + scale.map((c) => "rgb(" + c.join(",") + ")").join(",") + ")";
       const describe = (k) => frame.symbols[k] + " " + (k + 1) + ": " + format(values[k]) + " meV";
@@ -173,8 +175,8 @@
         z: i * cell[0][2] + j * cell[1][2] + k * cell[2][2]
       });
       for (const [a, b] of [[0, 1], [0, 2], [0, 4], [1, 3], [1, 5], [2, 3], [2, 6], [3, 7], [4, 5], [4, 6], [5, 7], [6, 7]]) {
-        const at = (n) => corner(n & 1, (n >> 1) & 1, (n >> 2) & 1);
-        viewer.addCylinder({ start: at(a), end: at(b), radius: 0.04, color: css("--soft"), fromCap: 1, toCap: 1 });
+        const vertex = (n) => corner(n & 1, (n >> 1) & 1, (n >> 2) & 1);
+        viewer.addCylinder({ start: vertex(a), end: vertex(b), radius: 0.04, color: css("--soft"), fromCap: 1, toCap: 1 });
       }
       frame.positions.forEach((p, k) => viewer.addSphere({
         center: { x: p[0], y: p[1], z: p[2] }, radius: RADII[frame.symbols[k]] || 1.2,
