@@ -45,6 +45,7 @@ class BehlerParrinello:
     name = "bpnn"
     is_linear = False
     size_field = "width"
+    learning_rate_factor = 1.0
     is_local = True
 
     @property

@@ -44,6 +44,7 @@ class Linear:
     name = "linear"
     is_linear = True
     size_field = "n_radial"
+    learning_rate_factor = 1.0
     is_local = True
 
     @property
@@ -140,6 +141,7 @@ class Pair:
     name = "pair"
     is_linear = True
     size_field = "n_radial"
+    learning_rate_factor = 1.0
     is_local = True
 
     @property

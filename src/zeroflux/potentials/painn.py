@@ -80,6 +80,7 @@ class PaiNN:
     name = "painn"
     is_linear = False
     size_field = "width"
+    learning_rate_factor = 1.0
 
     @property
     def is_local(self) -> bool:

@@ -29,6 +29,8 @@ class Architecture(Protocol):
 
     size_field: ClassVar[str]
     """Hyperparameter that `sized` chooses."""
+    learning_rate_factor: ClassVar[float]
+    """Factor on the common learning rate, the same for all sizes."""
 
     @property
     def is_local(self) -> bool:

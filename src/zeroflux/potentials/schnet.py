@@ -64,6 +64,7 @@ class SchNet:
     name = "schnet"
     is_linear = False
     size_field = "width"
+    learning_rate_factor = 0.25
     is_local = False
 
     @classmethod

@@ -339,7 +339,7 @@ def _descend(
         while state["step"] < schedule.n_steps and not _all_stopped(state, schedule):
             start = int(state["step"])
             index = _batches(train, seeds, start, batch_size, schedule.interval)
-            rates = schedule.rates(start)
+            rates = schedule.rates(start) * architecture.learning_rate_factor
             moving, loss = _advance(
                 architecture, target, state["moving"], data, constants, index, rates
             )
