@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from zeroflux.commands.basins import basins_command
+from zeroflux.commands.score import score_command
 
 app = typer.Typer(
     name="zeroflux",
@@ -19,6 +20,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command("basins")(basins_command)
+app.command("score")(score_command)
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file; see `template`.")]
 OutPath = Annotated[

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from zeroflux.config import load_config
+from zeroflux.config import Config, load_config
 from zeroflux.errors import ArtifactError, ConfigError
 from zeroflux.stages.label import label_all
 from zeroflux.stages.machinery import Progress, Run, replace_text
@@ -29,19 +29,22 @@ def new_run(
     folder.mkdir(parents=True, exist_ok=True)
     text = config.read_text(encoding="utf-8")
     kept = folder / CONFIG
-    if loaded.sample.from_file is not None:
-        # The copy lies elsewhere: a relative path in it has to stay right.
-        text = _with_absolute_source(text, loaded.sample.from_file.resolve())
+    if loaded.sample.from_file is not None or loaded.label.reuse:
+        # The copy lies elsewhere: relative paths in it have to stay right.
+        text = _with_absolute_paths(text, loaded)
     if not kept.exists() or kept.read_text(encoding="utf-8") != text:
         replace_text(kept, text)
     return Run(config=loaded, out=folder, say=say, progress=progress)
 
 
-def _with_absolute_source(text: str, source: Path) -> str:
+def _with_absolute_paths(text: str, config: Config) -> str:
     import yaml
 
     tree = yaml.safe_load(text)
-    tree["sample"]["from_file"] = str(source)
+    if config.sample.from_file is not None:
+        tree["sample"]["from_file"] = str(config.sample.from_file.resolve())
+    if config.label.reuse:
+        tree["label"]["reuse"] = [str(path.resolve()) for path in config.label.reuse]
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)
 
 

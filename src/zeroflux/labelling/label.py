@@ -13,16 +13,18 @@ from zeroflux.labelling.backend import Engine
 from zeroflux.labelling.dispersion import dispersion_energies
 from zeroflux.labelling.energy_density import FIELDS, EnergyDensities
 from zeroflux.labels import BASIN_FIELDS, BasinTerms, Label
-from zeroflux.partition import Method, basins
+from zeroflux.partition import Method, Partition, RefinedPartition, basins, refined_basins
 
 Dispersion = Literal["none", "d3bj", "d3bj-atm"]
+Division = Literal["refined"] | Method
+"""How the grid is divided: refined is the weight method extrapolated from two grids."""
 
 
 def label_frame(
     frame: Frame,
     *,
     engine: Engine,
-    method: Method = "weight",
+    method: Division = "refined",
     dispersion: Dispersion = "d3bj",
     functional: str = "PBE",
 ) -> Label:
@@ -86,7 +88,7 @@ def label_frame(
 
 
 def basin_terms(
-    densities: EnergyDensities, *, dispersion: np.ndarray, method: Method = "weight"
+    densities: EnergyDensities, *, dispersion: np.ndarray, method: Division = "refined"
 ) -> BasinTerms:
     r"""Integrate every term of the energy over the basins of the density.
 
@@ -99,13 +101,7 @@ def basin_terms(
             f"The engine gave no energy density for {', '.join(missing)}; expected all of "
             f"{', '.join(FIELDS)}. Use an engine that gives the direct decomposition."
         )
-    partition = basins(
-        densities.density,
-        densities.grid,
-        densities.frame,
-        reference=densities.reference,
-        method=method,
-    )
+    partition = _divided(densities, method)
     arrays = [densities.fields[name] for name in FIELDS]
     *spread, population, laplacian = partition.integrate(
         *arrays, densities.density, densities.laplacian
@@ -124,3 +120,10 @@ def basin_terms(
         volume=partition.volume,
         laplacian=laplacian,
     )
+
+
+def _divided(densities: EnergyDensities, method: Division) -> Partition | RefinedPartition:
+    arguments = (densities.density, densities.grid, densities.frame)
+    if method == "refined":
+        return refined_basins(*arguments, reference=densities.reference, factors=(1, 2))
+    return basins(*arguments, reference=densities.reference, method=method)

@@ -17,9 +17,8 @@ from zeroflux.execution import Workers, run_tasks
 from zeroflux.frames import Frame
 from zeroflux.labelling.backend import Engine
 from zeroflux.labelling.keys import content_key
-from zeroflux.labelling.label import Dispersion, label_frame
+from zeroflux.labelling.label import Dispersion, Division, label_frame
 from zeroflux.labels import BASIN_FIELDS, BasinTerms, Label
-from zeroflux.partition import Method
 from zeroflux.sampling import check_overlaps
 from zeroflux.units import ANGSTROM, ELECTRONVOLT
 
@@ -39,7 +38,7 @@ class LabelTask:
     info: Provenance
     path: Path
     engine: Engine
-    method: Method
+    method: Division
     dispersion: Dispersion
 
 
@@ -48,9 +47,10 @@ def label_structures(
     *,
     engine: Engine,
     folder: Path,
-    method: Method = "weight",
+    method: Division = "refined",
     dispersion: Dispersion = "d3bj",
     workers: Workers | None = None,
+    known: Sequence[Label] = (),
     on_progress: Callable[[int, int], None] | None = None,
 ) -> list[Path]:
     """Label configurations, leaving alone those whose label is in ``folder`` already.
@@ -67,6 +67,8 @@ def label_structures(
         As in `zeroflux.labelling.label.label_frame`.
     workers
         Where the labels are computed; this process by default.
+    known
+        Labels made before; those of the same configuration and settings are taken as they are.
     on_progress
         Called with the number of labels done and wanted.
 
@@ -89,6 +91,10 @@ def label_structures(
         "version": LABEL_VERSION,
     }
     paths = [folder / f"{content_key(frame, settings)}.extxyz" for frame, _ in structures]
+    by_key = {label.info.get("label_key"): label for label in known}
+    for path in paths:
+        if not path.exists() and path.stem in by_key:
+            write_labels(path, [by_key[path.stem]])
     todo = {
         path: structure
         for path, structure in zip(paths, structures, strict=True)
@@ -135,7 +141,8 @@ def label_to_file(task: LabelTask) -> Path:
             label.info["n_repairs"] = n_repairs
         except PartitionError as error:
             label = _failed(task.frame, str(error))
-        write_labels(task.path, [replace(label, info={**task.info, **label.info})])
+        info = {**task.info, **label.info, "label_key": task.path.stem}
+        write_labels(task.path, [replace(label, info=info)])
     return task.path
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ from zeroflux.correlation import (
     ShortcutComparison,
     compare_shortcuts,
     component_table,
+    isolated_energies,
     predictor,
 )
-from zeroflux.errors import ConfigError
 from zeroflux.labels import Label
 from zeroflux.stages.label import LABELS
 from zeroflux.stages.machinery import Run, Stage, replace_text
@@ -30,23 +31,33 @@ TABLE = "shortcuts.csv"
 
 
 def comparisons(labels: Sequence[Label], settings: CorrelateConfig) -> list[ShortcutComparison]:
-    """One comparison of all shortcuts for each system; the same settings give the same numbers."""
-    try:
-        predictors = [predictor(name) for name in settings.predictors] or STANDARD_PREDICTORS
-    except ValueError as error:
-        raise ConfigError(f"correlate.predictors: {error}") from error
+    """All shortcuts, within each system and from the pure liquids to the mixtures.
+
+    The same settings give the same numbers.
+    """
+    predictors = [predictor(name) for name in settings.predictors] or STANDARD_PREDICTORS
     table = component_table(labels)
     rng = np.random.default_rng(settings.seed)
-    return [
-        compare_shortcuts(
-            table.of_systems([system]),
-            predictors=predictors,
-            n_folds=settings.n_folds,
-            n_bootstrap=settings.n_bootstrap,
-            rng=rng,
-        )
-        for system in dict.fromkeys(table.systems)
+    compare = partial(
+        compare_shortcuts,
+        predictors=predictors,
+        references=isolated_energies(labels),
+        n_folds=settings.n_folds,
+        n_bootstrap=settings.n_bootstrap,
+        rng=rng,
+    )
+    systems = list(dict.fromkeys(table.systems))
+    within = [compare(table.of_systems([system])) for system in systems]
+    elements = {s: set(table.of_systems([s]).species.tolist()) for s in systems}
+    pure = [s for s in systems if len(elements[s]) == 1]
+    mixed = [s for s in systems if len(elements[s]) > 1]
+    # What the pure liquids teach of the mixture.
+    across = [
+        compare(table.of_systems(pure), table.of_systems([system]))
+        for system in mixed
+        if elements[system] <= set().union(*(elements[s] for s in pure))
     ]
+    return within + across
 
 
 def _work(run: Run, folder: Path) -> Sequence[Path]:
@@ -56,7 +67,7 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(
         [
-            *("system", "predictor", "element", "held_out_r2_of_totals"),
+            *("trained_on", "system", "predictor", "element", "held_out_r2_of_totals"),
             *("held_out_rmse_of_totals_mev_per_atom", "sum_rule_rms_mev_per_atom"),
             *("spread_mev", "local_rmse_mev", "local_rmse_low_mev", "local_rmse_high_mev"),
             *("slope", "pearson"),
@@ -67,6 +78,7 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
         for result in comparison.results:
             for score in result.scores:
                 row: list[Any] = [
+                    " ".join(comparison.trained_on),
                     score.system,
                     result.fit.predictor.name,
                     chemical_symbols[score.species],

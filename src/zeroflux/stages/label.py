@@ -54,6 +54,7 @@ def label_all(
     progress: Progress,
 ) -> list[Label]:
     """Label structures into single files in a folder, and join them in one file."""
+    from zeroflux.artifacts.extxyz import read_labels
     from zeroflux.labelling.run import gather_labels, label_structures
 
     paths = label_structures(
@@ -66,6 +67,7 @@ def label_all(
         method=settings.partition,
         dispersion=settings.dispersion,
         workers=workers_of(settings.workers),
+        known=[label for path in settings.reuse for label in read_labels(path)],
         on_progress=lambda n_done, n_total: progress("label", n_done, n_total),
     )
     return gather_labels(paths, out)
@@ -85,7 +87,7 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
 
 
 def _settings(config: Config) -> dict[str, Any]:
-    return config.label.model_dump(mode="json", exclude={"workers", "keep_orbitals"})
+    return config.label.model_dump(mode="json", exclude={"workers", "keep_orbitals", "reuse"})
 
 
 LABEL = Stage(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from zeroflux.artifacts.manifest import (
     NAME,
@@ -26,6 +26,7 @@ from zeroflux.config import Config
 from zeroflux.errors import ArtifactError
 
 
+@runtime_checkable
 class Progress(Protocol):
     """Shows how far a piece of work is."""
 

@@ -145,7 +145,7 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
 
     data = report_data(run)
     page = write_report(data, run.out / PAGE, with_figures=run.config.report.figures)
-    lines = [f"{found.topic}: {found.sentence}" for found in headlines(data)]
+    lines = [found.text for found in headlines(data)]
     replace_text(folder / SUMMARY, "\n".join(lines) + "\n")
     for line in lines:
         run.say(f"  {line}")

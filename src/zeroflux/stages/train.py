@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 SPLIT = "split.json"
 MODELS = "models"
 SETTINGS = "settings.json"
+CACHE = "descriptors"
 TRAINING_SET = "all"
 
 
@@ -107,7 +108,8 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
     cells = cells_of(settings)
     n_before = len(cells)
     models = folder / MODELS
-    for done in sweep(cells, {TRAINING_SET: data}, sweep_settings(settings), models):
+    shared = sweep_settings(settings)
+    for done in sweep(cells, {TRAINING_SET: data}, shared, models, cache_dir=folder / CACHE):
         run.progress("train", n_before - done.n_total + done.n_done, n_before)
     run.progress("train", n_before, n_before)
     replace_text(folder / SPLIT, json.dumps({"train": train, "test": test}) + "\n")
