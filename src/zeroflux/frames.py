@@ -70,7 +70,7 @@ class Frame:
         return cls(
             atomic_numbers=np.asarray(atoms.numbers, dtype=np.int64),
             positions=np.asarray(atoms.positions, dtype=np.float64) * ANGSTROM,
-            cell=np.asarray(atoms.cell[:], dtype=np.float64) * ANGSTROM,
+            cell=np.asarray(atoms.cell.array, dtype=np.float64) * ANGSTROM,
         )
 
     def to_ase(self) -> Atoms:

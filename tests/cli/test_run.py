@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
-from ase.io import read, write
+from ase import Atoms
+from ase.io import iread, read, write
 
 from zeroflux.cli import main
 from zeroflux.frames import Frame
@@ -95,7 +96,8 @@ def test_a_run_leaves_every_artifact_with_its_manifest(finished):
 
 
 def test_labels_are_read_by_ase_as_they_are(finished):
-    for atoms in read(finished / "label" / "labels.extxyz", index=":"):
+    for atoms in iread(finished / "label" / "labels.extxyz"):
+        assert isinstance(atoms, Atoms)
         energy = atoms.get_potential_energy()
         assert abs(atoms.arrays["basin_energy"].sum() - energy) / len(atoms) < 1e-6
         assert abs(atoms.info["closure_ev"]) / len(atoms) < 0.02e-3

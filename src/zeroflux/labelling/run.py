@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -43,7 +43,7 @@ class LabelTask:
 
 
 def label_structures(
-    structures: Sequence[tuple[Frame, Provenance]],
+    structures: Sequence[tuple[Frame, Mapping[str, str | int | float | bool]]],
     *,
     engine: Engine,
     folder: Path,

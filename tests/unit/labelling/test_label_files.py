@@ -18,7 +18,7 @@ from zeroflux.labels import BASIN_FIELDS, BasinTerms, Label
 from zeroflux.sampling import crystal
 from zeroflux.units import ANGSTROM, ELECTRONVOLT
 
-COARSE = {"density_cutoff": 30.0, "precision": 1e-6}
+COARSE = PyscfEngine(density_cutoff=30.0, precision=1e-6)
 
 
 def argon_label(seed: int = 0) -> Label:
@@ -90,7 +90,7 @@ def test_the_key_of_a_label_follows_configuration_and_settings_alone():
 
 
 def test_finished_labels_are_left_alone_and_unconverged_ones_recorded(tmp_path):
-    engine = PyscfEngine(**COARSE).prepared(["Kr"])
+    engine = COARSE.prepared(["Kr"])
     structures = [(krypton(), {"system": "krypton"}), (krypton(0.4), {"system": "krypton"})]
     first = label_structures(structures[:1], engine=engine, folder=tmp_path)
     before = first[0].stat().st_mtime_ns
@@ -116,7 +116,7 @@ def test_finished_labels_are_left_alone_and_unconverged_ones_recorded(tmp_path):
 
 
 def test_kept_orbitals_give_the_same_label_without_an_scf(tmp_path, monkeypatch):
-    engine = PyscfEngine(**COARSE, orbital_folder=tmp_path).prepared(["Kr"])
+    engine = replace(COARSE, orbital_folder=tmp_path).prepared(["Kr"])
     first = engine.energy_densities(krypton(0.3))
     monkeypatch.setattr(PyscfEngine, "_solve", lambda *_: pytest.fail("an SCF was done"))
     second = engine.energy_densities(krypton(0.3))
@@ -126,7 +126,7 @@ def test_kept_orbitals_give_the_same_label_without_an_scf(tmp_path, monkeypatch)
 
 
 def test_wrong_structures_are_refused_before_anything_is_computed(tmp_path):
-    engine = PyscfEngine(**COARSE)
+    engine = COARSE
     xenon = Frame(np.array([2]), np.zeros((1, 3)), np.eye(3) * 10)
     with pytest.raises(LabelError, match=r"Found element He.*expected"):
         label_structures([(xenon, {})], engine=engine, folder=tmp_path)
@@ -151,7 +151,10 @@ class BrokenEngine:
     """An engine whose density is not one: what a failed calculation may give."""
 
     name: str = "broken"
-    settings = {"functional": "PBE"}  # noqa: RUF012
+
+    @property
+    def settings(self) -> dict[str, str | int | float]:
+        return {"functional": "PBE"}
 
     def prepared(self, symbols):
         return self
@@ -178,7 +181,7 @@ def test_a_density_that_cannot_be_divided_is_recorded_and_the_run_goes_on(tmp_pa
 
 
 def test_labels_computed_in_worker_processes_are_the_same(tmp_path):
-    engine = PyscfEngine(**COARSE).prepared(["Kr"])
+    engine = COARSE.prepared(["Kr"])
     structures = [(krypton(0.2), {})]
     here = label_structures(structures, engine=engine, folder=tmp_path / "here")
     there = label_structures(
