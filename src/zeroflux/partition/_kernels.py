@@ -426,11 +426,10 @@ def sum_by_owner(field, labels, sums):
 @njit(cache=True, nogil=True)
 def share_by_weight(values, labels, voxels, starts, owners, weights, sums):
     """Move what other atoms own of the fractional voxels away from the dominant owner."""
-    flat = labels.ravel()
     for slot in range(voxels.size):
         voxel = voxels[slot]
         value = values[voxel]
-        main = flat[voxel]
+        main = labels[voxel]
         for m in range(starts[slot], starts[slot + 1]):
             if owners[m] != main:
                 sums[owners[m]] += weights[m] * value
@@ -467,25 +466,41 @@ def field_range(field, begin, end):
 
 @typing.no_type_check
 @njit(cache=True, nogil=True)
-def find_facets(labels, offsets):
-    """Voxels with a facet towards another owner, and the number of that neighbour."""
+def nearest_facets(labels, offsets, middles, corner, steps, nuclei, cell, inverse, images, squares):
+    """Lower ``squares`` to the squared distance between each nucleus and its nearest facet.
+
+    A facet lies half-way (``middles``) to a neighbour of another owner. ``cell`` is reduced, so
+    that the nearest image of a wrapped vector is one of the given ones.
+    """
     n_a, n_b, n_c = labels.shape
-    voxels = np.empty(1024, np.int64)
-    neighbours = np.empty(1024, np.int64)
-    n = 0
     for i in range(n_a):
         for j in range(n_b):
+            here = corner + i * steps[0] + j * steps[1]
+            row = labels[i, j]
             for s in range(offsets.shape[0]):
                 others = labels[(i + offsets[s, 0]) % n_a, (j + offsets[s, 1]) % n_b]
+                shift = offsets[s, 2] % n_c
                 for k in range(n_c):
-                    if others[_wrap(k + offsets[s, 2], n_c)] != labels[i, j, k]:
-                        if n == voxels.size:
-                            voxels = _doubled(voxels)
-                            neighbours = _doubled(neighbours)
-                        voxels[n] = (i * n_b + j) * n_c + k
-                        neighbours[n] = s
-                        n += 1
-    return voxels[:n].copy(), neighbours[:n].copy()
+                    ahead = k + shift
+                    owner = row[k]
+                    if owner == others[ahead if ahead < n_c else ahead - n_c]:
+                        continue
+                    x = here[0] + k * steps[2, 0] + middles[s, 0] - nuclei[owner, 0]
+                    y = here[1] + k * steps[2, 1] + middles[s, 1] - nuclei[owner, 1]
+                    z = here[2] + k * steps[2, 2] + middles[s, 2] - nuclei[owner, 2]
+                    a = np.rint(x * inverse[0, 0] + y * inverse[1, 0] + z * inverse[2, 0])
+                    b = np.rint(x * inverse[0, 1] + y * inverse[1, 1] + z * inverse[2, 1])
+                    c = np.rint(x * inverse[0, 2] + y * inverse[1, 2] + z * inverse[2, 2])
+                    x -= a * cell[0, 0] + b * cell[1, 0] + c * cell[2, 0]
+                    y -= a * cell[0, 1] + b * cell[1, 1] + c * cell[2, 1]
+                    z -= a * cell[0, 2] + b * cell[1, 2] + c * cell[2, 2]
+                    nearest = squares[owner]
+                    for m in range(images.shape[0]):
+                        u = x + images[m, 0]
+                        v = y + images[m, 1]
+                        w = z + images[m, 2]
+                        nearest = min(nearest, u * u + v * v + w * w)
+                    squares[owner] = nearest
 
 
 @typing.no_type_check

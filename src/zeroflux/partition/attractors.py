@@ -113,12 +113,24 @@ def image_distances(
     vectors: Float[np.ndarray, "n_vectors 3"], cell: Float[np.ndarray, "3 3"]
 ) -> Float[np.ndarray, " n_vectors"]:
     """Lengths of the shortest periodic images of vectors (bohr)."""
-    reduced, _ = minkowski_reduce(cell, pbc=True)
+    reduced, images = reduced_images(cell)
     wrapped = vectors - np.rint(vectors @ np.linalg.inv(reduced)) @ reduced
     squares = np.full(len(vectors), np.inf)
-    for shift in np.array(list(product((-1, 0, 1), repeat=3))) @ reduced:
+    for shift in images:
         squares = np.minimum(squares, ((wrapped + shift) ** 2).sum(axis=1))
     return np.sqrt(squares)
+
+
+def reduced_images(
+    cell: Float[np.ndarray, "3 3"],
+) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "27 3"]]:
+    """Minkowski-reduced cell, and the lattice vectors around the origin (bohr).
+
+    The shortest image of any vector is found by wrapping it into the reduced cell (centred at the
+    origin) and adding one of these, for cells of any shape and handedness.
+    """
+    reduced = np.array(minkowski_reduce(cell, pbc=True)[0])
+    return reduced, np.array(list(product((-1, 0, 1), repeat=3))) @ reduced
 
 
 def terrace_plateaus(

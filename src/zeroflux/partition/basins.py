@@ -19,7 +19,7 @@ from zeroflux.partition.checks import (
     warn_non_nuclear,
 )
 from zeroflux.partition.record import Method, Partition
-from zeroflux.partition.shares import SharedVoxels, Slabs, share_voxels
+from zeroflux.partition.shares import SharedVoxels, Slabs, compact_integer, share_voxels
 from zeroflux.partition.voronoi import VoronoiStencil, all_neighbours, voronoi_stencil
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _partition(
             _kernels.follow_near_grid(climbed, labels, np.linalg.inv(metric), stencil.offsets)
         else:
             slabs.run(_kernels.follow_pointers, labels, stencil.offsets)
-        shares = _tied_tops(attractors)
+        shares = _tied_tops(attractors, field.size, frame.n_atoms)
         if method == "weight":
             shares = share_voxels(
                 climbed,
@@ -226,13 +226,15 @@ def _label_tops(
     return field, attractors
 
 
-def _tied_tops(attractors: Attractors) -> SharedVoxels:
+def _tied_tops(attractors: Attractors, n_points: int, n_atoms: int) -> SharedVoxels:
     """Attractors that several equally near nuclei share, each with equal weights."""
     counts = np.diff(attractors.owner_starts)
     tied = counts > 1
     return SharedVoxels(
-        voxels=attractors.voxels[tied],
-        starts=np.concatenate([[0], np.cumsum(counts[tied])]),
-        owners=attractors.owners[np.repeat(tied, counts)].astype(np.int32),
+        voxels=attractors.voxels[tied].astype(compact_integer(n_points)),
+        starts=np.concatenate([[0], np.cumsum(counts[tied])]).astype(np.int32),
+        owners=attractors.owners[np.repeat(tied, counts)].astype(
+            compact_integer(n_atoms, at_least=np.int16)
+        ),
         weights=np.repeat(1.0 / counts[tied], counts[tied]),
     )

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from zeroflux.partition import _kernels
-from zeroflux.partition.attractors import image_distances
+from zeroflux.partition.attractors import image_distances, reduced_images
 from zeroflux.partition.voronoi import voronoi_stencil
 
 if TYPE_CHECKING:
@@ -50,20 +50,19 @@ def _parabola_shift(field: np.ndarray, index: np.ndarray) -> np.ndarray:
 def surface_distance(partition: Partition) -> Float[np.ndarray, " n_atoms"]:
     """Smallest distance from each nucleus to the surface of its basin (bohr)."""
     grid, frame = partition.grid, partition.frame
-    stencil = voronoi_stencil(grid.voxel_vectors)
-    found = _kernels.find_facets(partition.basin_index, stencil.offsets)
-    voxels: np.ndarray = found[0]
-    neighbours: np.ndarray = found[1]
-    here = _position(voxels, grid)
-    step = stencil.offsets[neighbours] @ grid.voxel_vectors
-    owner = partition.basin_index.reshape(-1)[voxels]
-    middle = here + 0.5 * step
-    distances = image_distances(middle - frame.positions[owner], frame.cell)
-    result = np.full(partition.n_atoms, np.inf)
-    np.minimum.at(result, owner, distances)
-    return result
-
-
-def _position(voxels: np.ndarray, grid) -> np.ndarray:
-    index = np.stack(np.unravel_index(voxels, grid.shape), axis=-1)
-    return grid.origin + index @ grid.voxel_vectors
+    offsets = voronoi_stencil(grid.voxel_vectors).offsets
+    reduced, images = reduced_images(frame.cell)
+    squares = np.full(partition.n_atoms, np.inf)
+    _kernels.nearest_facets(
+        partition.basin_index,
+        offsets,
+        0.5 * (offsets @ grid.voxel_vectors),
+        np.array(grid.origin),  # copies: a kernel is compiled anew for a read-only array
+        np.array(grid.voxel_vectors),
+        np.array(frame.positions),
+        reduced,
+        np.linalg.inv(reduced),
+        images,
+        squares,
+    )
+    return np.sqrt(squares)

@@ -92,22 +92,26 @@ class Partition:
         for begin in range(0, n_a, step):
             slab = np.ascontiguousarray(np.asarray(values[begin : begin + step]), dtype=np.float64)
             _kernels.sum_by_owner(slab, self.basin_index[begin : begin + step], sums)
-        voxels = self.fractional_voxels
-        if is_ready:
-            at_voxels, labels = np.asarray(values).reshape(-1), self.basin_index
-        else:
-            at_voxels = values[np.unravel_index(voxels, self.grid.shape)].astype(np.float64)
-            labels = self.basin_index.reshape(-1)[voxels]
-            voxels = np.arange(len(voxels))
-        _kernels.share_by_weight(
-            at_voxels,
-            labels,
-            voxels,
-            self.fractional_starts,
-            self.fractional_owners,
-            self.fractional_weights,
-            sums,
-        )
+        voxels, starts = self.fractional_voxels, self.fractional_starts
+        step = len(voxels) if is_ready else SLAB_POINTS
+        owners = self.basin_index.reshape(-1)
+        for begin in range(0, len(voxels), max(1, step)):
+            part = voxels[begin : begin + step]
+            if is_ready:
+                at_voxels, labels = np.asarray(values).reshape(-1), owners
+            else:
+                at_voxels = values[np.unravel_index(part, self.grid.shape)].astype(np.float64)
+                labels = owners[part]
+                part = np.arange(len(part), dtype=part.dtype)
+            _kernels.share_by_weight(
+                at_voxels,
+                labels,
+                part,
+                starts[begin : begin + len(part) + 1],
+                self.fractional_owners,
+                self.fractional_weights,
+                sums,
+            )
 
     def weights(self, atom: int) -> Float[np.ndarray, "n_a n_b n_c"]:
         """Weight of one atom at every grid point, as a full array."""
@@ -187,16 +191,24 @@ def fourier_laplacian(
     """
     from scipy import fft
 
-    spectrum = np.asarray(fft.rfftn(values))
+    n_a, n_b, n_c = grid.shape
     reciprocal = 2.0 * np.pi * np.linalg.inv(grid.cell).T
     metric = reciprocal @ reciprocal.T
-    a, b = (np.fft.fftfreq(n, 1.0 / n) for n in grid.shape[:2])
-    c = np.fft.rfftfreq(grid.shape[2], 1.0 / grid.shape[2])
-    for i, m in enumerate(a):  # plane by plane: G² of the whole grid is never stored
-        square = (
-            (metric[0, 0] * m * m + 2.0 * metric[0, 1] * m * b + metric[1, 1] * b * b)[:, None]
-            + 2.0 * ((metric[0, 2] * m + metric[1, 2] * b)[:, None] * c)
+    a, b = (np.fft.fftfreq(n, 1.0 / n) for n in (n_a, n_b))
+    c = np.fft.rfftfreq(n_c, 1.0 / n_c)
+    spectrum = np.empty((n_a, n_b, n_c // 2 + 1), dtype=np.complex128)
+    for i in range(n_a):  # planes stay in the cache, and nothing of full size stands beside this
+        spectrum[i] = np.asarray(fft.rfft2(np.asarray(values[i], dtype=np.float64)))
+    for j, m in enumerate(b):
+        plane = np.asarray(fft.fft(spectrum[:, j], axis=0))
+        plane *= -(
+            (metric[1, 1] * m * m + 2.0 * metric[0, 1] * m * a + metric[0, 0] * a * a)[:, None]
+            + 2.0 * ((metric[0, 2] * a + metric[1, 2] * m)[:, None] * c)
             + metric[2, 2] * c * c
         )
-        spectrum[i] *= -square
-    return np.asarray(fft.irfftn(spectrum, s=grid.shape, overwrite_x=True))
+        spectrum[:, j] = np.asarray(fft.ifft(plane, axis=0, overwrite_x=True))
+    # The result takes the place of the spectrum: a real plane ends before the next spectral one.
+    laplacian = spectrum.reshape(-1).view(np.float64)[: n_a * n_b * n_c].reshape(grid.shape)
+    for i in range(n_a):
+        laplacian[i] = np.asarray(fft.irfft2(spectrum[i], s=(n_b, n_c)))
+    return laplacian

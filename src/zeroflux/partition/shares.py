@@ -23,6 +23,15 @@ class SharedVoxels(NamedTuple):
     weights: Float[np.ndarray, " n_shares"]
 
 
+def compact_integer(largest: int, *, at_least: type = np.int32) -> type:
+    """Integer type that holds numbers up to the largest one, in two, four or eight bytes.
+
+    Few types are used, since every combination of them is compiled by itself.
+    """
+    kinds = (at_least, np.int32, np.int64)
+    return next(kind for kind in kinds if largest <= np.iinfo(kind).max)
+
+
 class Slabs:
     """Slabs of the first grid index, one for each thread, and the threads that work on them."""
 
@@ -98,7 +107,7 @@ def share_voxels(
     seams = slabs.run(_kernels.find_seams, field, labels, stencil.offsets)
     seeds = [np.concatenate(p) for p in zip(slabs.split(tied.voxels), seams, strict=True)]
     n_marked = _mark(field, labels, stencil, slabs, seeds)
-    ledger = _Ledger(n_marked, slabs.split(tied.voxels), tied, n_atoms)
+    ledger = _Ledger(n_marked, slabs.split(tied.voxels), tied, field.size, n_atoms)
     ledger.write_tied(tied, labels)
     flat = labels.reshape(-1)
     ready = [s[flat[s] < _kernels.QUEUED + _kernels.ONE_PENDING] for s in seeds]
@@ -150,16 +159,23 @@ class _Ledger:
     """
 
     def __init__(
-        self, n_marked: list[int], tied: list[np.ndarray], shares: SharedVoxels, n_atoms: int
+        self,
+        n_marked: list[int],
+        tied: list[np.ndarray],
+        shares: SharedVoxels,
+        n_points: int,
+        n_atoms: int,
     ) -> None:
         self.spare = n_atoms  # a voxel has at most that many owners
         self.used = [len(t) for t in tied]
         self.bases = np.concatenate([[0], np.cumsum(np.array(n_marked) + 1)])
-        self.voxels = np.empty(self.bases[-1], dtype=np.int64)
-        self.starts = np.empty(self.bases[-1], dtype=np.int64)
         room = ENTRIES_PER_VOXEL * np.array(n_marked) + len(shares.owners) + 2 * n_atoms
         self.entry_edges = np.concatenate([[0], np.cumsum(room)])
-        self.owners = np.empty(self.entry_edges[-1], dtype=np.int32)
+        # These lists are the largest thing beside the fields: the smallest integers will do.
+        self.voxels = np.empty(self.bases[-1], dtype=compact_integer(n_points))
+        self.starts = np.empty(self.bases[-1], dtype=compact_integer(int(self.entry_edges[-1])))
+        kind = compact_integer(n_atoms, at_least=np.int16)
+        self.owners = np.empty(self.entry_edges[-1], dtype=kind)
         self.weights = np.empty(self.entry_edges[-1], dtype=np.float64)
         self.starts[self.bases[:-1]] = self.entry_edges[:-1]
 
@@ -195,7 +211,8 @@ class _Ledger:
         old = self.entry_edges
         self.entry_edges = 2 * old + self.spare * np.arange(len(old))
         owners, weights = self.owners, self.weights
-        self.owners = np.empty(self.entry_edges[-1], dtype=np.int32)
+        self.starts = self.starts.astype(compact_integer(int(self.entry_edges[-1])), copy=False)
+        self.owners = np.empty(self.entry_edges[-1], dtype=owners.dtype)
         self.weights = np.empty(self.entry_edges[-1], dtype=np.float64)
         for slab, count in enumerate(self.used):
             starts = self.starts[self.bases[slab] : self.bases[slab] + count + 1]

@@ -1,12 +1,24 @@
 """Integrals and bookkeeping of a partition."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
-from zeroflux.partition import basins, fourier_laplacian, gaussian_promolecule, spread_frame
+from zeroflux.partition import (
+    basins,
+    fourier_laplacian,
+    gaussian_promolecule,
+    partition_field,
+    spread_frame,
+    voronoi_stencil,
+)
+from zeroflux.partition import record as record_module
 from zeroflux.partition import shares as shares_module
+from zeroflux.partition.attractors import image_distances
+from zeroflux.partition.shares import compact_integer
 
 
 def frame_of(positions, cell):
@@ -113,3 +125,100 @@ def test_surface_and_attractor_distances_of_two_atoms():
     # surfaces are mid-planes 2.5 bohr away; a facet between points is located to half a step
     np.testing.assert_allclose(partition.surface_distance, 2.5, atol=0.6 * grid.spacing[0])
     assert partition.attractor_distance.max() < 0.02
+
+
+def brute_force_surface_distances(partition):
+    """Nearest facet among all images within three cells, with NumPy alone."""
+    grid, frame = partition.grid, partition.frame
+    images = np.array(list(product(range(-3, 4), repeat=3))) @ frame.cell
+    points = grid.points()
+    nearest = np.full(frame.n_atoms, np.inf)
+    for offset in voronoi_stencil(grid.voxel_vectors).offsets:
+        ahead = np.roll(partition.basin_index, -offset, axis=(0, 1, 2))
+        middles = points + 0.5 * (offset @ grid.voxel_vectors)
+        for atom in range(frame.n_atoms):
+            mine = (partition.basin_index == atom) & (ahead != atom)
+            vectors = middles[mine] - frame.positions[atom]
+            for image in images:
+                lengths = np.linalg.norm(vectors + image, axis=-1)
+                nearest[atom] = min(nearest[atom], lengths.min(initial=np.inf))
+    return nearest
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        np.diag([9.0, 10.0, 11.0]),
+        np.diag([9.0, -10.0, 11.0]),
+        np.array([[9.0, 0.0, 0.0], [15.0, 10.0, 0.0], [-14.0, 13.0, 11.0]]),
+        np.array([[-14.0, 13.0, 11.0], [15.0, 10.0, 0.0], [9.0, 0.0, 0.0]]),
+    ],
+    ids=["orthogonal", "left-handed", "skewed", "skewed, left-handed"],
+)
+def test_surface_distances_are_those_of_a_search_over_all_images(cell):
+    # atoms lie outside the cell and the grid's origin is not zero: vectors have to be wrapped
+    frame = frame_of(np.array([[0.1, 0.2, 0.3], [1.6, 0.7, -0.2], [0.4, 2.3, 0.45]]) @ cell, cell)
+    density, grid = gaussians(frame, (11, 12, 15), exponent=0.22, origin=(0.3, -0.7, 4.0))
+    partition = partition_field(density, grid, frame)  # so coarse a grid has negative ripples
+    expected = brute_force_surface_distances(partition)
+    np.testing.assert_allclose(partition.surface_distance, expected, rtol=1e-13)
+    assert np.isfinite(expected).all()
+
+
+def test_surface_distances_need_the_reduced_cell_when_the_cell_is_skewed():
+    """Control: the 27 images of the given, skewed cell miss the nearest facet."""
+    cell = np.array([[9.0, 0.0, 0.0], [15.0, 10.0, 0.0], [-14.0, 13.0, 11.0]])
+    vectors = np.random.default_rng(0).uniform(-1, 1, (200, 3)) @ cell
+    wrapped = vectors - np.rint(vectors @ np.linalg.inv(cell)) @ cell
+    shifts = np.array(list(product((-1, 0, 1), repeat=3))) @ cell
+    naive = np.linalg.norm(wrapped[:, None] + shifts, axis=-1).min(axis=1)
+    wide = np.array(list(product(range(-5, 6), repeat=3))) @ cell
+    exact = np.linalg.norm(vectors[:, None] + wide, axis=-1).min(axis=1)
+    np.testing.assert_allclose(image_distances(vectors, cell), exact, rtol=1e-13)
+    assert (naive > exact + 0.1).any()
+
+
+def test_an_atom_alone_has_no_surface():
+    frame = frame_of([[2.0, 2.0, 2.0]], np.diag([6.0, 6.0, 6.0]))
+    density, grid = gaussians(frame, (8, 8, 8))
+    assert np.isinf(basins(density, grid, frame).surface_distance).all()
+
+
+@pytest.mark.parametrize("shape", [(12, 10, 14), (11, 9, 13), (7, 8, 9), (1, 4, 5)])
+def test_the_fourier_laplacian_is_that_of_one_transform_of_the_whole_field(shape):
+    cell = np.array([[5.0, 0.3, 0.0], [0.1, 6.0, 0.4], [0.0, 0.2, -7.0]])
+    grid = UniformGrid(cell, shape)
+    values = np.random.default_rng(1).standard_normal(shape)
+    waves = np.stack(np.meshgrid(*(np.fft.fftfreq(n, 1 / n) for n in shape), indexing="ij"), -1)
+    # at the highest wave of an even number of points the sign is free; the kernel takes the one
+    # of `rfftfreq` along the last axis
+    if shape[2] % 2 == 0:
+        waves[:, :, shape[2] // 2, 2] *= -1.0
+    squares = np.sum((2.0 * np.pi * waves @ np.linalg.inv(cell).T) ** 2, axis=-1)
+    half = squares[:, :, : shape[2] // 2 + 1]
+    expected = np.fft.irfftn(-half * np.fft.rfftn(values), s=shape, axes=(0, 1, 2))
+    kept = values.copy()
+    found = fourier_laplacian(values, grid)
+    np.testing.assert_allclose(found, expected, atol=1e-12 * np.abs(expected).max())
+    assert found.flags.c_contiguous
+    np.testing.assert_array_equal(values, kept)  # the field itself is not written to
+
+
+def test_integrals_do_not_depend_on_how_a_field_is_stored(monkeypatch):
+    partition = basins(DENSITY, GRID, FRAME)
+    (expected,) = partition.integrate(DENSITY)
+    monkeypatch.setattr(record_module, "SLAB_POINTS", 5000)  # several slabs and parts of the list
+    swapped = DENSITY.astype(">f8")
+    (slabbed,) = partition.integrate(swapped)
+    np.testing.assert_allclose(slabbed, expected, rtol=1e-13)
+    (other,) = partition.integrate(np.roll(swapped, 1, axis=2))
+    assert np.abs(other - expected).max() > 1e-3
+
+
+def test_shares_are_stored_in_small_integers():
+    partition = basins(DENSITY, GRID, FRAME)
+    assert partition.fractional_voxels.dtype == np.int32
+    assert partition.fractional_owners.dtype == np.int16
+    assert compact_integer(2**31 - 1) is np.int32
+    assert compact_integer(2**31) is np.int64
+    assert compact_integer(2**15, at_least=np.int16) is np.int32
