@@ -112,6 +112,19 @@ def status(
 
 
 @app.command()
+def export(
+    run_dir: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="Directory of a run.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="Extended XYZ (.extxyz, .extxyz.xz) to write.")
+    ],
+) -> None:
+    """Write the labels that a run has finished, complete or not, to one file."""
+    from zeroflux.run_directory import export_labels
+
+    typer.echo(f"{file}: {export_labels(run_dir, file)} labels")
+
+
+@app.command()
 def validate(config: ConfigPath) -> None:
     """Check a configuration file."""
     from zeroflux.config import load_config

@@ -119,7 +119,7 @@ class LabelConfig(Section):
     """Pseudopotential of the UZH file."""
     density_cutoff_hartree: Positive = 220.0
     """Plane-wave cutoff of the density's grid (hartree). 220 keeps basin energies within 0.1 meV
-    of 350 in argon, 120 within 0.5 meV."""
+    of 350 in argon, 160 within 0.3 meV."""
     max_cycles: Count = 40
     """SCF steps before a configuration counts as not converged."""
     partition: Literal["refined", "weight", "neargrid", "ongrid"] = "refined"

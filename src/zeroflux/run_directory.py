@@ -7,9 +7,9 @@ from pathlib import Path
 
 from zeroflux.config import Config, load_config
 from zeroflux.errors import ArtifactError, ConfigError
-from zeroflux.stages.label import label_all
+from zeroflux.stages.label import FRAMES, engine_of, label_all
 from zeroflux.stages.machinery import Progress, Run, replace_text
-from zeroflux.stages.sample import read_structures
+from zeroflux.stages.sample import STRUCTURES, read_structures
 
 CONFIG = "config.yaml"
 
@@ -64,6 +64,39 @@ def open_run(folder: Path) -> Run:
     return Run(config=load_config(folder / CONFIG), out=folder)
 
 
+def export_labels(folder: Path, target: Path) -> int:
+    """Write the labels that a run has finished, complete or not, to one file; their number.
+
+    Raises
+    ------
+    ArtifactError
+        If there is no run, or no label is finished.
+    """
+    from zeroflux.artifacts.extxyz import read_labels, write_labels
+    from zeroflux.labelling.run import label_paths
+
+    _check_name(target)
+    run = open_run(folder)
+    source = run.folder("sample") / STRUCTURES
+    frames = [frame for frame, _ in read_structures(source)] if source.exists() else []
+    settings = run.config.label
+    paths = label_paths(
+        frames,
+        engine_of(settings),
+        run.folder("label") / FRAMES,
+        settings.partition,
+        settings.dispersion,
+    )
+    labels = [label for path in paths if path.exists() for label in read_labels(path)]
+    if not labels:
+        raise ArtifactError(
+            f"{folder} holds no finished label of its {len(frames)} configurations; expected at "
+            "least one. Label them first: zeroflux label CONFIG --out RUN_DIR"
+        )
+    write_labels(target, labels)
+    return len(labels)
+
+
 def label_file(
     config: Path,
     structures: Path,
@@ -75,13 +108,19 @@ def label_file(
     """Label structures outside a run directory; finished labels are kept beside the result."""
     settings = load_config(config).label
     target = out or structures.with_name(f"{structures.stem}_labels.extxyz")
-    if not any(target.name.endswith(s) for s in (".extxyz", ".xyz", ".extxyz.gz", ".extxyz.xz")):
-        raise ConfigError(
-            f"--out names {target}; expected a file ending in .extxyz (or .extxyz.xz) for labels."
-        )
+    _check_name(target)
     frames = read_structures(structures)
     parts = target.with_name(f".{target.name}.frames")
     labels = label_all(frames, settings, folder=parts, out=target, progress=progress)
     failed = sum(not label.is_converged for label in labels)
     say(f"{target}: {len(labels)} labels" + (f", {failed} not converged" if failed else ""))
     return target
+
+
+def _check_name(target: Path) -> None:
+    endings = (".extxyz", ".xyz", ".extxyz.gz", ".extxyz.xz")
+    if not target.name.endswith(endings):
+        raise ConfigError(
+            f"Labels would be written to {target}; expected a name that ends in one of "
+            f"{', '.join(endings)}."
+        )

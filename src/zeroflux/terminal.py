@@ -33,12 +33,14 @@ def shown_progress() -> Iterator[tuple[Callable[[str], None], Progress]]:
         disable=not console.is_terminal,
     )
     tasks: dict[str, int] = {}
+    seen: dict[str, int] = {}
 
     def progress(what: str, n_done: int, n_total: int) -> None:
         if what not in tasks:
             tasks[what] = bars.add_task(what, total=n_total)
         bars.update(tasks[what], completed=n_done, total=n_total)  # type: ignore[arg-type]
-        if not console.is_terminal and n_done:
+        if not console.is_terminal and n_done and seen.get(what) != n_done:
+            seen[what] = n_done
             console.print(f"  {what}: {n_done} of {n_total}", highlight=False)
 
     def say(line: str) -> None:

@@ -170,6 +170,25 @@ def test_structures_are_labelled_outside_a_run(job):
     assert "own.extxyz: 10 labels" in done.stdout
 
 
+def test_finished_labels_are_exported_compressed_and_reused_elsewhere(
+    job, finished, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(sys, "argv", ["zeroflux", "export", str(finished), f"{job}/out.extxyz.xz"])
+    with pytest.raises(SystemExit):
+        main()
+    assert "10 labels" in capsys.readouterr().out
+    reused = {**SETTINGS, "label": {**SETTINGS["label"], "reuse": ["out.extxyz.xz"]}}
+    (job / "reuse.yaml").write_text(yaml.safe_dump(reused))
+    code, message = call(monkeypatch, capsys, "sample", job / "reuse.yaml", "--out", tmp_path / "r")
+    assert code == 0, message
+    monkeypatch.setattr(
+        "zeroflux.labelling.run.run_tasks", lambda *_: pytest.fail("a label was computed again")
+    )
+    code, message = call(monkeypatch, capsys, "label", job / "reuse.yaml", "--out", tmp_path / "r")
+    assert code == 0, message
+    np.testing.assert_array_equal(labels_of(tmp_path / "r"), labels_of(finished))
+
+
 def test_a_run_in_use_is_refused(job, finished, monkeypatch, capsys):
     from zeroflux.stages.machinery import lock
 

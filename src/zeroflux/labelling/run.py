@@ -84,13 +84,7 @@ def label_structures(
         If atoms overlap.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    settings = {
-        **engine.settings,
-        "partition": method,
-        "dispersion": dispersion,
-        "version": LABEL_VERSION,
-    }
-    paths = [folder / f"{content_key(frame, settings)}.extxyz" for frame, _ in structures]
+    paths = label_paths([f for f, _ in structures], engine, folder, method, dispersion)
     by_key = {label.info.get("label_key"): label for label in known}
     for path in paths:
         if not path.exists() and path.stem in by_key:
@@ -122,6 +116,19 @@ def label_structures(
         if on_progress:
             on_progress(n_done, len(paths))
     return paths
+
+
+def label_paths(
+    frames: Sequence[Frame], engine: Engine, folder: Path, method: Division, dispersion: Dispersion
+) -> list[Path]:
+    """Files of the labels of configurations, whether they are there or not."""
+    settings = {
+        **engine.settings,
+        "partition": method,
+        "dispersion": dispersion,
+        "version": LABEL_VERSION,
+    }
+    return [folder / f"{content_key(frame, settings)}.extxyz" for frame in frames]
 
 
 def label_to_file(task: LabelTask) -> Path:

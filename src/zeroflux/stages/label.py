@@ -15,6 +15,7 @@ from zeroflux.stages.machinery import Progress, Run, Stage
 from zeroflux.stages.sample import STRUCTURES, read_structures
 
 LABELS = "labels.extxyz"
+FRAMES = "frames"
 
 
 def engine_of(settings: LabelConfig, *, orbital_folder: Path | None = None) -> Engine:
@@ -77,7 +78,7 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
     labels = label_all(
         read_structures(run.folder("sample") / STRUCTURES),
         run.config.label,
-        folder=folder / "frames",
+        folder=folder / FRAMES,
         out=folder / LABELS,
         progress=run.progress,
     )
