@@ -15,7 +15,7 @@ from zeroflux.partition import _kernels
 from zeroflux.partition.attractors import Attractors
 
 Method = Literal["weight", "neargrid", "ongrid"]
-SLAB_POINTS = 1 << 20  # points per slab when a field has to be converted on the way
+SLAB_POINTS = 1 << 17  # points (a megabyte) at a time when a field has to be converted on the way
 
 
 @dataclass(frozen=True, eq=False)

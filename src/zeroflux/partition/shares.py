@@ -106,12 +106,14 @@ def share_voxels(
     """
     seams = slabs.run(_kernels.find_seams, field, labels, stencil.offsets)
     seeds = [np.concatenate(p) for p in zip(slabs.split(tied.voxels), seams, strict=True)]
+    del seams  # lists of a million voxels, released before the shares take their room
     n_marked = _mark(field, labels, stencil, slabs, seeds)
     ledger = _Ledger(n_marked, slabs.split(tied.voxels), tied, field.size, n_atoms)
     ledger.write_tied(tied, labels)
     flat = labels.reshape(-1)
-    ready = [s[flat[s] < _kernels.QUEUED + _kernels.ONE_PENDING] for s in seeds]
-    arrivals, are_messages, outbox = ready, False, []
+    arrivals = [s[flat[s] < _kernels.QUEUED + _kernels.ONE_PENDING] for s in seeds]
+    del seeds
+    are_messages, outbox = False, []
     while any(len(a) for a in arrivals):
         each = [
             (arrivals[n], are_messages, n_atoms, weight_cutoff, *ledger.arguments(n))
