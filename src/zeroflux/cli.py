@@ -168,7 +168,7 @@ def _label_file(config: Path, structures: Path, out: Path | None) -> None:
 
 def main() -> None:
     """Entry point: errors of the input are one clear line and exit status 2."""
-    from zeroflux.errors import ZerofluxError
+    from zeroflux.errors import EXTRAS, ZerofluxError, missing_extra
 
     debug = "--debug" in sys.argv
     if debug:
@@ -179,6 +179,12 @@ def main() -> None:
         if debug:
             raise
         typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        package = (error.name or "").partition(".")[0]
+        if debug or package not in EXTRAS:
+            raise
+        typer.echo(f"error: {missing_extra(package, EXTRAS[package])}", err=True)
         sys.exit(2)
     except KeyboardInterrupt:
         typer.echo("interrupted; what is finished is kept, run again to go on", err=True)

@@ -44,6 +44,25 @@ class RepairWarning(UserWarning):
     """Something in the input was repaired; the message gives the size of the change."""
 
 
+EXTRAS = {
+    "pyscf": "dft",
+    "dftd3": "dft",
+    "jax": "learn",
+    "jaxlib": "learn",
+    "optax": "learn",
+    "safetensors": "learn",
+    "vesin": "learn",
+    "dask": "cluster",
+    "distributed": "cluster",
+    "jinja2": "report",
+    "matplotlib": "report",
+    "plotly": "report",
+    "h5py": "formats",
+    "zarr": "formats",
+}
+"""Optional packages and the extra that installs each."""
+
+
 def missing_extra(package: str, extra: str) -> MissingExtraError:
     """Error that names the command which installs an optional dependency."""
     return MissingExtraError(

@@ -278,6 +278,34 @@ def test_a_stage_without_its_input_says_what_to_run(job, tmp_path, monkeypatch, 
     assert "Run the earlier stages first" in message
 
 
+@pytest.mark.parametrize(
+    ("package", "stage", "extra"),
+    [("pyscf", "label", "dft"), ("dftd3", "label", "dft"), ("jax", "train", "learn")],
+)
+def test_a_missing_extra_is_named_with_its_install_command(
+    job, tmp_path, monkeypatch, capsys, package, stage, extra
+):
+    """In a fresh process, since imported modules would hide the absence."""
+    out = tmp_path / "run"
+    before = list(STAGES)[: list(STAGES).index(stage)]
+    if stage == "train":
+        subprocess.run(["cp", "-r", job / "whole", out], check=True)
+        (out / "train" / "manifest.json").unlink()
+    else:
+        for name in before:
+            call(monkeypatch, capsys, name, job / "tiny.yaml", "--out", out)
+    script = f"import sys; sys.modules[{package!r}] = None; from zeroflux.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", script, stage, job / "tiny.yaml", "--out", out],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert f"pip install 'zeroflux[{extra}]'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_help_schema_and_template_need_no_heavy_package():
     script = (
         "import sys; from zeroflux.cli import app; from typer.main import get_command; "

@@ -9,6 +9,20 @@ from zeroflux.errors import missing_extra
 from zeroflux.frames import Frame
 
 
+def require_dispersion() -> None:
+    """Check that the dispersion library is there, before hours of work are spent.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
+    try:
+        import dftd3  # noqa: F401
+    except ImportError as error:
+        raise missing_extra("dftd3", "dft") from error
+
+
 def dispersion_energies(
     frame: Frame, *, functional: str, three_body: bool = False
 ) -> Float[np.ndarray, " n_atoms"]:
@@ -34,10 +48,9 @@ def dispersion_energies(
     Grimme, Antony, Ehrlich, Krieg, J. Chem. Phys. 132, 154104 (2010), doi 10.1063/1.3382344;
     Grimme, Ehrlich, Goerigk, J. Comput. Chem. 32, 1456 (2011), doi 10.1002/jcc.21759, eq. (6).
     """
-    try:
-        from dftd3.interface import DispersionModel, RationalDampingParam
-    except ImportError as error:
-        raise missing_extra("dftd3", "dft") from error
+    require_dispersion()
+    from dftd3.interface import DispersionModel, RationalDampingParam
+
     model = DispersionModel(
         frame.atomic_numbers,
         frame.positions,

@@ -16,6 +16,7 @@ from zeroflux.errors import LabelError, PartitionError, RepairWarning
 from zeroflux.execution import Workers, run_tasks
 from zeroflux.frames import Frame
 from zeroflux.labelling.backend import Engine
+from zeroflux.labelling.dispersion import require_dispersion
 from zeroflux.labelling.keys import content_key
 from zeroflux.labelling.label import Dispersion, Division, label_frame
 from zeroflux.labels import BASIN_FIELDS, BasinTerms, Label
@@ -99,6 +100,8 @@ def label_structures(
         on_progress(n_done, len(paths))
     if not todo:
         return paths
+    if dispersion != "none":
+        require_dispersion()
     for frame, _ in todo.values():
         check_overlaps(frame, SMALLEST_DISTANCE)
     symbols = {chemical_symbols[z] for frame, _ in todo.values() for z in frame.atomic_numbers}
