@@ -58,7 +58,7 @@ def trained_on(data: TrainingSet, architecture: str, size: int, n_steps: int):
         ("linear", 20, 1),
         ("pair", 25, 1),
         ("bpnn", 600, 8000),
-        pytest.param("painn", 1600, 4000, marks=pytest.mark.slow),
+        pytest.param("painn", 1600, 14000, marks=pytest.mark.slow),
     ],
 )
 def test_site_energies_of_a_pair_potential_are_recovered_from_totals(
