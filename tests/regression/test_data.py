@@ -1,0 +1,50 @@
+"""The open data set, as far as it is made, keeps what its card says."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from zeroflux.artifacts.extxyz import read_labels
+from zeroflux.units import MILLIELECTRONVOLT
+
+DATA = Path(__file__).parents[2] / "data"
+FILES = sorted(DATA.glob("*.extxyz.xz"))
+# The card: one settings version, closure below 0.02 meV/atom.
+SETTINGS = {
+    "engine": "pyscf",
+    "functional": "PBE",
+    "basis": "DZVP-MOLOPT-PBE-GTH-q8",
+    "pseudopotential": "GTH-PBE-q8",
+    "density_cutoff_hartree": 220.0,
+    "dispersion": "d3bj",
+    "partition": "refined",
+}
+
+
+def test_there_is_data():
+    assert FILES
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_every_frame_keeps_the_card(path):
+    labels = read_labels(path, only_converged=False)
+    assert labels
+    assert len({label.info["label_key"] for label in labels}) == len(labels)
+    for label in labels:
+        assert label.is_converged
+        assert {key: label.info[key] for key in SETTINGS} == SETTINGS
+        assert abs(label.closure) / label.n_atoms < 0.02 * MILLIELECTRONVOLT
+        assert abs(label.terms.population.sum() - 8 * label.n_atoms) < 1e-4
+        np.testing.assert_allclose(label.terms.volume.sum(), label.frame.volume, rtol=1e-6)
+        # Bound atoms: below the isolated ones, by less than half an electronvolt.
+        symbols = label.frame.to_ase().get_chemical_symbols()
+        alone = np.array([float(label.info[f"isolated_energy_{s}_ev"]) for s in symbols])
+        binding = label.basin_energy / (1000 * MILLIELECTRONVOLT) - alone
+        assert np.all(np.abs(binding) < 0.5)
+
+
+def test_control_a_label_with_a_lost_term_fails_the_closure(tmp_path):
+    (label, *_) = read_labels(FILES[0])
+    lost = label.closure + label.terms.dispersion.sum()
+    assert abs(lost) / label.n_atoms > 0.02 * MILLIELECTRONVOLT
