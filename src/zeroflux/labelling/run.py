@@ -90,11 +90,9 @@ def label_structures(
     for path in paths:
         if not path.exists() and path.stem in by_key:
             write_labels(path, [by_key[path.stem]])
-    todo = {
-        path: structure
-        for path, structure in zip(paths, structures, strict=True)
-        if not path.exists()
-    }
+    # In random order (always the same one): what is there before the end is a fair sample.
+    order = np.random.default_rng(0).permutation(len(paths))
+    todo = {paths[i]: structures[i] for i in order if not paths[i].exists()}
     n_done = len(paths) - sum(path in todo for path in paths)
     if on_progress:
         on_progress(n_done, len(paths))
