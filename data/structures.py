@@ -184,7 +184,7 @@ def check_gap(cutoff: float = 120.0) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check-gap", action="store_true")
     if parser.parse_args().check_gap:
         check_gap()

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from zeroflux.commands.basins import basins_command
+from zeroflux.commands.data import data_app
 from zeroflux.commands.score import score_command
 
 app = typer.Typer(
@@ -21,6 +22,7 @@ app = typer.Typer(
 )
 app.command("basins")(basins_command)
 app.command("score")(score_command)
+app.add_typer(data_app)
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file; see `template`.")]
 OutPath = Annotated[

@@ -52,7 +52,7 @@ def run_score(
     Parameters
     ----------
     data
-        Labels written by ``zeroflux label``.
+        Labels written by ``zeroflux label``, or the name of a pool of the open data set.
     models
         Checkpoints, files of predicted energies, or ``package.module:factory``.
     reference
@@ -77,15 +77,16 @@ def run_score(
     from zeroflux.artifacts.extxyz import read_labels
     from zeroflux.commands.score_models import predict
     from zeroflux.correlation import component_table
+    from zeroflux.data import file_or_pool
     from zeroflux.evaluation import find_convention, noise_floors
 
-    labels = read_labels(data)
+    labels = read_labels(file_or_pool(data))
     table = component_table(labels)
     frames = [label.frame for label in labels]
     rng = np.random.default_rng(seed)
     shortcut = _shortcut_energy(table, rng)
     target, words = _reference(table, shortcut, reference)
-    train_labels = labels if training is None else read_labels(training)
+    train_labels = labels if training is None else read_labels(file_or_pool(training))
 
     results, conventions, profiles = [], {}, {}
     for given in models:
@@ -116,7 +117,13 @@ def run_score(
 
 
 def score_command(
-    data: Annotated[Path, typer.Argument(help="Labels, extended XYZ (.gz, .xz).", metavar="DATA")],
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA",
+            help="Labels, extended XYZ (.gz, .xz), or a pool of `zeroflux data list`.",
+        ),
+    ],
     models: Annotated[
         list[str],
         typer.Argument(
