@@ -52,39 +52,41 @@ def gradient_basis(cell: Any) -> tuple[Any, list[Any]]:
         ``cell``).
     """
     env = list(cell._env)
-    shells: list[list[int]] = []
-    entries: list[list[tuple[int, int, float]]] = [[], [], []]
-    n_columns = n_rows = 0
+    # Shells of one atom, angular momentum and set of exponents are one: its primitives are then
+    # collocated once. Value: rows of contraction coefficients, column and factors of each.
+    merged: dict[tuple[int, int, tuple[float, ...]], list[tuple[np.ndarray, int, int]]] = {}
+    n_columns = 0
     for shell in cell._bas:
         l_shell, n_primitives, n_contractions = (int(n) for n in shell[_L : _N_CONTRACTIONS + 1])
         exponents = cell._env[shell[_EXPONENTS] :][:n_primitives]
         coefficients = cell._env[shell[_COEFFICIENTS] :][: n_primitives * n_contractions]
-        coefficients = coefficients.reshape(n_contractions, n_primitives)
-        powers = _cartesian_powers(l_shell)
-        for step in (1, -1):
-            l_new = l_shell + step
-            if l_new < 0:
-                continue
-            new_coefficients = -2.0 * exponents * coefficients if step == 1 else coefficients
-            pointer = len(env)
-            env += [*exponents, *new_coefficients.ravel()]
-            coefficients_at = pointer + n_primitives
-            shells.append(
-                [shell[_ATOM], l_new, n_primitives, n_contractions, 0, pointer, coefficients_at, 0]
-            )
-            new_powers = {power: i for i, power in enumerate(_cartesian_powers(l_new))}
+        for row in coefficients.reshape(n_contractions, n_primitives):
+            for step in (1, -1):
+                if l_shell + step >= 0:
+                    key = (int(shell[_ATOM]), l_shell + step, tuple(exponents.tolist()))
+                    scaled = -2.0 * exponents * row if step == 1 else row
+                    merged.setdefault(key, []).append((scaled, n_columns, step))
+            n_columns += len(_cartesian_powers(l_shell))
+    shells: list[list[int]] = []
+    entries: list[list[tuple[int, int, float]]] = [[], [], []]
+    n_rows = 0
+    # PySCF wants the shells of an atom together, in the order of the atoms.
+    for (atom, l_new, exponents), contractions in sorted(merged.items(), key=lambda kv: kv[0][:2]):
+        pointer = len(env)
+        env += [*exponents, *np.concatenate([row for row, _, _ in contractions])]
+        sizes = (len(exponents), len(contractions))
+        shells.append([atom, l_new, *sizes, 0, pointer, pointer + len(exponents), 0])
+        new_powers = {power: i for i, power in enumerate(_cartesian_powers(l_new))}
+        for _, column, step in contractions:
+            l_shell = l_new - step
             scale = _ANGULAR_FACTOR.get(l_shell, 1.0) / _ANGULAR_FACTOR.get(l_new, 1.0)
-            for k in range(n_contractions):
-                for j, power in enumerate(powers):
-                    for axis in range(3):
-                        a, b, c = (p + step * (i == axis) for i, p in enumerate(power))
-                        if min(a, b, c) < 0:
-                            continue
-                        row = n_rows + k * len(new_powers) + new_powers[a, b, c]
+            for j, power in enumerate(_cartesian_powers(l_shell)):
+                for axis in range(3):
+                    a, b, c = (p + step * (i == axis) for i, p in enumerate(power))
+                    if min(a, b, c) >= 0:
                         factor = scale * (1.0 if step == 1 else power[axis])
-                        entries[axis].append((row, n_columns + k * len(powers) + j, factor))
-            n_rows += len(new_powers) * n_contractions
-        n_columns += len(powers) * n_contractions
+                        entries[axis].append((n_rows + new_powers[a, b, c], column + j, factor))
+            n_rows += len(new_powers)
     gradient_cell = cell.copy(deep=False)
     gradient_cell._atm = cell._atm.copy()
     gradient_cell._env = np.asarray(env)

@@ -30,6 +30,10 @@ from zeroflux.units import ANGSTROM
 
 ISOLATED_BOX = 10.0 * ANGSTROM
 """Edge of the cubic box of an isolated atom (bohr)."""
+COARSE_CUTOFF_RATIO = 0.4
+"""Cutoff of the grid on which the orbitals are converged first, over that of the density."""
+COARSE_PRECISION = 1e-6
+"""Truncation of Gaussians and lattice sums while the orbitals are converged first."""
 
 
 class IsolatedAtom(NamedTuple):
@@ -123,10 +127,15 @@ class PyscfEngine:
             If an element has no basis or pseudopotential of these names, or the number of
             electrons is odd.
         """
-        cell = self._cell(frame)
-        solution = self._kept(frame) or self._solve(frame, cell)
-        wall, cpu = time.perf_counter(), time.process_time()
-        densities = self._densities(frame, cell, solution)
+        solver = self._solver(self._cell(frame))
+        solution = self._kept(frame)
+        if solution is None:
+            solution = self._solve(frame, solver)
+            wall, cpu = time.perf_counter(), time.process_time()
+        else:
+            wall, cpu = time.perf_counter(), time.process_time()
+            solver.get_veff(solver.cell, 2.0 * solution.orbitals @ solution.orbitals.T)
+        densities = self._densities(frame, solver, solution)
         densities.info.update(
             scf_wall_s=round(solution.wall_s, 2),
             scf_cpu_s=round(solution.cpu_s, 2),
@@ -218,6 +227,12 @@ class PyscfEngine:
         solver = dft.RKS(cell)
         solver.xc = self.functional
         solver._numint = self._integrator(cell)
+        xc_type = solver._numint._xc_type(self.functional)
+        if xc_type not in ("LDA", "GGA"):
+            raise LabelError(
+                f"Functional '{self.functional}' is of type {xc_type}; expected an LDA or GGA. "
+                "Choose another `label.functional`."
+            )
         solver.conv_tol = self.energy_tolerance
         solver.conv_tol_grad = self.gradient_tolerance
         # The energy of the last step belongs to the last density matrix: no further build.
@@ -227,28 +242,43 @@ class PyscfEngine:
         return solver
 
     def _integrator(self, cell: Any) -> Any:
-        from pyscf.pbc.dft import multigrid
+        from zeroflux.labelling.multigrid import RecordingIntegrator
 
-        integrator = multigrid.MultiGridNumInt2(cell)
+        integrator = RecordingIntegrator(cell)
         integrator.rel_cutoff = self.relative_cutoff
         integrator.ntasks = self.n_grid_levels
         integrator.ke_ratio = self.grid_level_ratio
         return integrator
 
-    def _solve(self, frame: Frame, cell: Any) -> Solution:
+    def _solve(self, frame: Frame, solver: Any) -> Solution:
+        """Converge on a coarse grid; go on with the fine one only if its gradient asks for it."""
         from scipy.linalg import block_diag
 
         wall, cpu = time.perf_counter(), time.process_time()
-        symbols = [cell.atom_symbol(i) for i in range(cell.natm)]
+        symbols = [solver.cell.atom_symbol(i) for i in range(solver.cell.natm)]
         atoms = self.prepared(symbols).isolated_atoms
-        guess = block_diag(*(atoms[symbol].density_matrix for symbol in symbols))
-        solver = self._solver(cell)
-        solver.kernel(dm0=guess)
+        coarse_engine = replace(
+            self,
+            density_cutoff=COARSE_CUTOFF_RATIO * self.density_cutoff,
+            precision=max(COARSE_PRECISION, self.precision),
+        )
+        coarse = coarse_engine._solver(coarse_engine._cell(frame))
+        coarse.kernel(dm0=block_diag(*(atoms[symbol].density_matrix for symbol in symbols)))
+        solver.mo_coeff, solver.mo_occ = coarse.mo_coeff, coarse.mo_occ
+        density_matrix = coarse.make_rdm1()
+        core = solver.get_hcore()
+        mean_field = solver.get_veff(solver.cell, density_matrix)
+        gradient = solver.get_grad(solver.mo_coeff, solver.mo_occ, core + mean_field)
+        solver.cycles = 0
+        solver.e_tot = solver.energy_tot(density_matrix, core, mean_field)
+        solver.converged = bool(np.linalg.norm(gradient) <= self.gradient_tolerance)
+        if not solver.converged:
+            solver.kernel(dm0=density_matrix)
         solution = Solution(
             orbitals=np.asarray(solver.mo_coeff)[:, np.asarray(solver.mo_occ) > 0],
             total_energy=float(solver.e_tot),
             is_converged=bool(solver.converged),
-            n_cycles=int(solver.cycles),
+            n_cycles=int(coarse.cycles + solver.cycles),
             wall_s=time.perf_counter() - wall,
             cpu_s=time.process_time() - cpu,
         )
@@ -275,16 +305,15 @@ class PyscfEngine:
                 )
             )
 
-    def _densities(self, frame: Frame, cell: Any, solution: Solution) -> EnergyDensities:
+    def _densities(self, frame: Frame, solver: Any, solution: Solution) -> EnergyDensities:
+        """All terms of the energy, given a solver whose last build was of this solution."""
         import pyscf
-        from pyscf.pbc.dft.gen_grid import UniformGrids
 
+        cell, built = solver.cell, solver._numint
         mesh = (int(cell.mesh[0]), int(cell.mesh[1]), int(cell.mesh[2]))
         grid = UniformGrid(cell=frame.cell, shape=mesh)
         density_matrix = 2.0 * solution.orbitals @ solution.orbitals.T
-        integrator = self._integrator(cell)
-        density = np.asarray(integrator.get_rho(cell, density_matrix, UniformGrids(cell)))
-        density = density.reshape(mesh)
+        density = built.density.reshape(mesh)
         parameters = [cell._pseudo[cell.atom_symbol(i)] for i in range(cell.natm)]
         charges = np.array([float(sum(p[0])) for p in parameters])
         widths = np.array([p[1] for p in parameters])
@@ -304,7 +333,7 @@ class PyscfEngine:
                 "kinetic": kinetic_energy_density(
                     cell, density_matrix, mesh=mesh, integrator=self._integrator
                 ),
-                "xc": self._xc_energy_density(integrator, density, grid),
+                "xc": built.xc_energy_density.reshape(mesh),
                 "electrostatic": 0.5 * charge_density * potential,
                 "pseudo_local": density * short_range,
             },
@@ -326,33 +355,6 @@ class PyscfEngine:
                 "grid_spacing_angstrom": round(float(grid.spacing.max() / ANGSTROM), 5),
             },
         )
-
-    def _xc_energy_density(
-        self, integrator: Any, density: Float[np.ndarray, "n_a n_b n_c"], grid: UniformGrid
-    ) -> Float[np.ndarray, "n_a n_b n_c"]:
-        """ρ ε_xc(ρ, ∇ρ) with the gradient by Fourier transform, as the multigrid SCF has it."""
-        from scipy import fft
-
-        spectrum = np.asarray(fft.rfftn(density))
-        wave_vectors = grid.reciprocal_vectors()
-        variables = np.empty((4, grid.n_points))
-        variables[0] = density.ravel()
-        for axis in range(3):
-            gradient = fft.irfftn(1j * wave_vectors[..., axis] * spectrum, s=grid.shape)
-            variables[1 + axis] = np.asarray(gradient).ravel()
-        xc_type = integrator._xc_type(self.functional)
-        if xc_type not in ("LDA", "GGA"):
-            raise LabelError(
-                f"Functional '{self.functional}' is of type {xc_type}; expected an LDA or GGA. "
-                "Choose another `label.functional`."
-            )
-        energy_per_electron = integrator.eval_xc_eff(
-            self.functional,
-            variables if xc_type == "GGA" else variables[0],
-            deriv=0,
-            xctype=xc_type,
-        )[0]
-        return density * np.asarray(energy_per_electron).reshape(grid.shape)
 
 
 def _pseudopotential_file() -> Path:

@@ -1,0 +1,29 @@
+"""PySCF's multigrid integrator, with a memory for what its last build evaluated."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from pyscf.pbc.dft.multigrid import MultiGridNumInt2
+
+
+class RecordingIntegrator(MultiGridNumInt2):
+    """Integrator that keeps the density and the exchange-correlation energy density.
+
+    Every build of the Kohn-Sham matrix evaluates both on the grid and drops them; the last
+    build's are those of the energy, and nothing has to be evaluated again.
+    """
+
+    density: Float[np.ndarray, " n_points"]
+    """Density of the last build (bohr⁻³)."""
+    xc_energy_density: Float[np.ndarray, " n_points"]
+    """ρ ε_xc of the last build (hartree bohr⁻³)."""
+
+    def eval_xc_eff(self, xc_code: str, rho: np.ndarray, *args: Any, **options: Any) -> Any:
+        """Exchange-correlation energy per electron and potential, as PySCF's own method."""
+        result = super().eval_xc_eff(xc_code, rho, *args, **options)
+        self.density = np.array(rho if rho.ndim == 1 else rho[0])
+        self.xc_energy_density = self.density * np.asarray(result[0])
+        return result
