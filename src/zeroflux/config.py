@@ -14,6 +14,8 @@ from zeroflux.errors import ConfigError
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+OWN_POOL = "all"
+"""Pool, training set and test set of a run that labels its own configurations."""
 
 
 class Section(BaseModel):
@@ -136,6 +138,14 @@ class LabelConfig(Section):
     """Where labels are computed. Not part of what the labels depend on."""
 
 
+class DataConfig(Section):
+    """Labelled data that exist already, in place of sampling and labelling."""
+
+    files: Annotated[dict[str, Path], Field(min_length=1)]
+    """Pools of labels by name: extended XYZ files (.extxyz, .extxyz.gz, .extxyz.xz) or run
+    directories, relative to the config file."""
+
+
 class CorrelateConfig(Section):
     """The shortcut: per-atom energies from components, fitted on totals."""
 
@@ -158,17 +168,49 @@ class CorrelateConfig(Section):
         return self
 
 
+ArchitectureName = Literal["linear", "pair", "bpnn", "schnet", "painn"]
+ControlName = Literal["basin_energies"]
+
+
+class GridConfig(Section):
+    """More networks. What is left out is as in the section `train` itself."""
+
+    seeds: list[int] | None = None
+    """One network per seed; the linear models have no random start and take the first."""
+    architectures: list[ArchitectureName] | None = None
+    """Architectures."""
+    sizes: list[Count] | None = None
+    """Numbers of parameters."""
+    training_sets: list[str] | None = None
+    """Names of training sets."""
+    n_configurations: list[Count | Literal["all"]] | None = None
+    """Configurations given to training."""
+    controls: list[ControlName] | None = None
+    """Controls; these networks come in addition to those trained on totals."""
+
+
 class TrainConfig(Section):
     """Networks, fitted to total energies only."""
 
+    training_sets: dict[str, Annotated[list[str], Field(min_length=1)]] = {}
+    """What networks learn from: a name and the pools of `data.files` it joins, such as
+    {argon: [argon], pure: [argon, krypton]}. By default one set of all labels."""
     seeds: Annotated[list[int], Field(min_length=1)]
-    """One network of each architecture and size per seed. No default."""
-    architectures: Annotated[
-        list[Literal["linear", "pair", "bpnn", "schnet", "painn"]], Field(min_length=1)
-    ] = ["bpnn"]
+    """One network of each architecture and size per seed; the linear models have no random start
+    and take the first. No default."""
+    architectures: Annotated[list[ArchitectureName], Field(min_length=1)] = ["bpnn"]
     """Architectures, see docs/potentials.md."""
     sizes: Annotated[list[Count], Field(min_length=1)] = [50, 500, 5000, 50000]
-    """Numbers of parameters asked for; the closest the architecture has is taken."""
+    """Numbers of parameters asked for; the closest the architecture has is taken, and none if
+    that is off by more than a factor of two."""
+    n_configurations: Annotated[list[Count | Literal["all"]], Field(min_length=1)] = ["all"]
+    """Configurations given to training, those held out for early stopping included. Smaller
+    draws are contained in larger ones and are the same for all networks."""
+    controls: list[ControlName] = []
+    """Further networks that see more than totals. basin_energies: trained on the basin energies
+    themselves, what the architecture could represent."""
+    also: list[GridConfig] = []
+    """Further grids of networks, such as a learning curve at fewer sizes."""
     cutoff_angstrom: Positive = 7.0
     """Neighbour cutoff (Å). Beyond it the model sees nothing."""
     test_fraction: Fraction = 0.25
@@ -183,10 +225,18 @@ class TrainConfig(Section):
     """Peak learning rate; one rule for all sizes, see docs/potentials.md."""
     batch_size: Count = 25
     """Configurations per step."""
+    workers: WorkersConfig = WorkersConfig()
+    """Where networks are trained. Not part of what they depend on."""
 
 
 class EvaluateConfig(Section):
     """Local energies of the networks against basin energies."""
+
+    test_sets: dict[str, Annotated[list[str], Field(min_length=1)]] = {}
+    """What networks are scored on: a name and the pools of `data.files` it joins. By default each
+    pool is its own test set. Of a pool that is also trained on, `train.test_fraction` is kept for
+    the test. A test set is in distribution for a training set that holds a pool of its name or
+    one of its pools."""
 
     seed: int = 0
     """Seed of the bootstrap."""
@@ -206,13 +256,63 @@ class Config(Section):
 
     title: str = "Atomic energies of a liquid"
     """Title of the report."""
-    sample: SampleConfig
+    sample: SampleConfig | None = None
     label: LabelConfig = LabelConfig()
+    data: DataConfig | None = None
+    """Labels that exist already. Leave out `sample` and `label` then."""
     correlate: CorrelateConfig = CorrelateConfig()
     train: TrainConfig | None = None
     """Networks. Leave it out to sample and label only."""
     evaluate: EvaluateConfig = EvaluateConfig()
     report: ReportConfig = ReportConfig()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Config:
+        if (self.sample is None) == (self.data is None):
+            found = "neither" if self.sample is None else "both"
+            raise ValueError(
+                f"found {found} `sample` and `data`; expected exactly one: new configurations, or "
+                "labels that exist"
+            )
+        if self.train is None:
+            return self
+        pools = [*self.data.files] if self.data else [OWN_POOL]
+        for key, sets in (
+            ("train.training_sets", self.train.training_sets),
+            ("evaluate.test_sets", self.evaluate.test_sets),
+        ):
+            for name, members in sets.items():
+                for pool in members:
+                    if pool not in pools:
+                        raise ValueError(
+                            f"`{key}.{name}` names the pool '{pool}'; expected one of "
+                            f"{', '.join(pools)}"
+                        )
+        names = [*self.train.training_sets] or [OWN_POOL]
+        for grid in self.train.also:
+            for name in grid.training_sets or []:
+                if name not in names:
+                    raise ValueError(
+                        f"`train.also` names the training set '{name}'; expected one of "
+                        f"{', '.join(names)}"
+                    )
+        return self
+
+
+def sampling_of(config: Config) -> SampleConfig:
+    """Section `sample` of a configuration.
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    if config.sample is None:
+        raise ConfigError(
+            "The configuration has no section `sample`: its labels come from `data.files`; "
+            "expected a section `sample` for this stage. Leave the stage out."
+        )
+    return config.sample
 
 
 def training_of(config: Config) -> TrainConfig:
@@ -273,12 +373,14 @@ def load_config(path: Path) -> Config:
 
 def _with_paths_from(folder: Path, config: Config) -> Config:
     """Configuration whose relative paths start at the folder of its file."""
-    source = config.sample.from_file
-    sample = config.sample.model_copy(
-        update={"from_file": None if source is None else folder / source}
-    )
+    sample, data = config.sample, config.data
+    if sample is not None and sample.from_file is not None:
+        sample = sample.model_copy(update={"from_file": folder / sample.from_file})
+    if data is not None:
+        files = {name: folder / path for name, path in data.files.items()}
+        data = data.model_copy(update={"files": files})
     label = config.label.model_copy(update={"reuse": [folder / p for p in config.label.reuse]})
-    return config.model_copy(update={"sample": sample, "label": label})
+    return config.model_copy(update={"sample": sample, "label": label, "data": data})
 
 
 def _messages(path: Path, nodes: Any, error: ValidationError) -> str:
@@ -356,6 +458,8 @@ _TEMPLATE_VALUES: dict[str, str] = {
     "           density_per_angstrom3: 0.02078, n_configurations: 24}",
     "train.seeds": "[0, 1, 2, 3]",
 }
+_TEMPLATE_EXAMPLES: dict[str, str] = {"data.files": "{argon: argon.extxyz.xz}"}
+"""Keys without a default in sections that the template leaves out."""
 
 
 def _section_lines(
@@ -378,6 +482,8 @@ def _section_lines(
         elif key in values:
             gap = "" if values[key].startswith("\n") else " "
             lines.append(f"{pad}{name}:{gap}{values[key]}")
+        elif info.is_required():
+            lines.append(f"{pad}# {name}: {_TEMPLATE_EXAMPLES[key]}")
         else:
             default = info.get_default(call_default_factory=True)
             lines.append(f"{pad}# {name}: {json.dumps(default, default=str)}")

@@ -29,20 +29,25 @@ def new_run(
     folder.mkdir(parents=True, exist_ok=True)
     text = config.read_text(encoding="utf-8")
     kept = folder / CONFIG
-    if loaded.sample.from_file is not None or loaded.label.reuse:
-        # The copy lies elsewhere: relative paths in it have to stay right.
-        text = _with_absolute_paths(text, loaded)
+    with_paths = _with_absolute_paths(text, loaded)
+    if with_paths is not None:  # the copy lies elsewhere: relative paths in it have to stay right
+        text = with_paths
     if not kept.exists() or kept.read_text(encoding="utf-8") != text:
         replace_text(kept, text)
     return Run(config=loaded, out=folder, say=say, progress=progress)
 
 
-def _with_absolute_paths(text: str, config: Config) -> str:
+def _with_absolute_paths(text: str, config: Config) -> str | None:
+    """The configuration with absolute paths, or None if it names no files."""
     import yaml
 
     tree = yaml.safe_load(text)
-    if config.sample.from_file is not None:
+    if config.sample is not None and config.sample.from_file is not None:
         tree["sample"]["from_file"] = str(config.sample.from_file.resolve())
+    elif config.data is not None:
+        tree["data"]["files"] = {k: str(p.resolve()) for k, p in config.data.files.items()}
+    elif not config.label.reuse:
+        return None
     if config.label.reuse:
         tree["label"]["reuse"] = [str(path.resolve()) for path in config.label.reuse]
     return yaml.safe_dump(tree, sort_keys=False, allow_unicode=True)

@@ -44,6 +44,8 @@ class ModelResult:
     """Evaluated systems like those it was trained on; all if empty. The others are transfer."""
     n_training_configurations: int = 0
     """Totals it was trained on; 0 if unknown."""
+    target: str = "total"
+    """What it was trained on: ``"total"``; else a control, such as ``"local"`` (basin energies)."""
 
     def is_home(self, system: str) -> bool:
         """Whether a system is like those of the training set."""
@@ -157,8 +159,8 @@ class ReportData:
 
     @property
     def networks(self) -> tuple[ModelResult, ...]:
-        """The models that are no baselines, smallest first."""
-        subjects = (model for model in self.models if not model.is_baseline)
+        """The models that are no baselines and saw totals alone, smallest first."""
+        subjects = (m for m in self.models if not m.is_baseline and m.target == "total")
         return tuple(sorted(subjects, key=lambda model: (model.n_parameters, model.seed)))
 
 

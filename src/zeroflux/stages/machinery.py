@@ -64,6 +64,8 @@ class Stage:
     work: Callable[[Run, Path], Sequence[Path]]
     """Does the work in a folder and returns the files it is responsible for."""
     seed: Callable[[Config], int | None] = lambda config: None
+    remedy: str = "Run the earlier stages first: zeroflux run CONFIG --out {out}"
+    """What to do if an input is missing."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +104,7 @@ def run_stage(stage: Stage, run: Run) -> bool:
         if not path.exists():
             raise ArtifactError(
                 f"Stage {stage.name} needs {name}, expected at {path}, but it is not there. "
-                f"Run the earlier stages first: zeroflux run CONFIG --out {run.out}"
+                + stage.remedy.format(out=run.out)
             )
     folder = run.folder(stage.name)
     folder.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from zeroflux.config import Config, SystemConfig
+from zeroflux.config import Config, SystemConfig, sampling_of
 from zeroflux.errors import ConfigError, FileFormatError
 from zeroflux.frames import Frame
 from zeroflux.stages.machinery import Run, Stage, replace_text
@@ -61,7 +61,7 @@ def read_structures(path: Path) -> list[tuple[Frame, dict[str, Any]]]:
 def _work(run: Run, folder: Path) -> Sequence[Path]:
     from ase.io import write
 
-    settings = run.config.sample
+    settings = sampling_of(run.config)
     if settings.from_file is not None:
         structures = read_structures(settings.from_file)
         records: list[dict[str, Any]] = []
@@ -86,7 +86,7 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
 def _sampled(run: Run) -> tuple[list[tuple[Frame, dict[str, Any]]], list[dict[str, Any]]]:
     from zeroflux.sampling import StatePoint, sample_liquid
 
-    settings = run.config.sample
+    settings = sampling_of(run.config)
     points = [(system, point) for system in settings.systems for point in system.state_points]
     seeds = np.random.SeedSequence(settings.seed).generate_state(len(points))
     structures, records = [], []
@@ -191,13 +191,14 @@ def _table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _settings(config: Config) -> dict[str, Any]:
-    settings = config.sample.model_dump(mode="json")
-    settings["from_file"] = config.sample.from_file is not None
+    sample = sampling_of(config)
+    settings = sample.model_dump(mode="json")
+    settings["from_file"] = sample.from_file is not None
     return settings
 
 
 def _inputs(run: Run) -> dict[str, Path]:
-    source = run.config.sample.from_file
+    source = sampling_of(run.config).from_file
     return {} if source is None else {"structures": source}
 
 
@@ -207,5 +208,5 @@ SAMPLE = Stage(
     settings=_settings,
     inputs=_inputs,
     work=_work,
-    seed=lambda config: config.sample.seed,
+    seed=lambda config: sampling_of(config).seed,
 )

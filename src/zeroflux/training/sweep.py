@@ -7,28 +7,31 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
 from zeroflux.errors import ConfigError, ModelError
+from zeroflux.execution import Workers, run_tasks
 from zeroflux.frames import Frame
 from zeroflux.potentials.energy import Model, composition, prepared_inputs
+from zeroflux.potentials.layers import n_parameters
 from zeroflux.potentials.neighbors import stacked_neighborhoods
-from zeroflux.potentials.registry import sized_architecture
+from zeroflux.potentials.registry import architecture_class, sized_architecture
 from zeroflux.training.checkpoints import curve_csv, load_model, save_model
 from zeroflux.training.fit import Fitted, Schedule, Totals, fit, fit_control
 from zeroflux.training.losses import Target
 
 logger = logging.getLogger(__name__)
 
-PARAMETERS_AT_ONCE = (
-    48_000  # of all seeds side by side: beyond it vmap costs memory and gains nothing
-)
+PARAMETERS_AT_ONCE = 48_000
+"""Of all seeds side by side: beyond it vmap costs memory and gains nothing."""
+FIXED_COST = 2000.0
+"""Cost of a network that does not depend on its size, in parameters."""
 
 
 @dataclass(frozen=True, order=True)
@@ -55,10 +58,15 @@ class Cell:
     @property
     def name(self) -> str:
         """File name without suffix."""
-        training_set = re.sub(r"[^A-Za-z0-9.-]+", "-", self.training_set)
+        training_set = training_set_in(self.training_set)
         number = f"n{self.n_configurations}" if self.n_configurations else "all"
         target = {"total": "", "local": "_local", "total+forces": "_forces"}[self.target]
         return f"{self.architecture}_{self.size}_{training_set}_{number}{target}_seed{self.seed}"
+
+
+def training_set_in(name: str) -> str:
+    """How a training set is called in file names: the third part between underscores."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", name)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +78,11 @@ class TrainingSet:
     """Total energies (hartree)."""
     forces: tuple[Float[np.ndarray, "_ 3"], ...] | None = None
     """Forces (hartree/bohr), for the control that uses them."""
+
+    @property
+    def species(self) -> tuple[int, ...]:
+        """Atomic numbers that occur, ascending."""
+        return tuple(sorted({int(z) for f in self.frames for z in set(f.atomic_numbers.tolist())}))
 
     def __post_init__(self) -> None:
         if len(self.frames) != len(self.total_energies):
@@ -187,14 +200,8 @@ def run_group(
             f"Target '{cell.target}' {'needs' if cell.target == 'local' else 'must not see'} "
             "per-atom energies. Pass local_energies for the control 'local' and for nothing else."
         )
-    species = tuple(sorted({int(z) for f in data.frames for z in set(f.atomic_numbers.tolist())}))
-    architecture = sized_architecture(
-        cell.architecture,
-        cell.size,
-        cutoff=settings.cutoff,
-        n_species=len(species),
-        **settings.hyperparameters,
-    )
+    species = data.species
+    architecture = _architecture_of(cell, data, settings)
     train, held_out = split(
         len(data.frames),
         cell.n_configurations,
@@ -248,6 +255,22 @@ def run_group(
     ]
 
 
+def _architecture_of(cell: Cell, data: TrainingSet, settings: SweepSettings) -> Any:
+    return sized_architecture(
+        cell.architecture,
+        cell.size,
+        cutoff=settings.cutoff,
+        n_species=len(data.species),
+        **settings.hyperparameters,
+    )
+
+
+def n_parameters_of(cell: Cell, data: TrainingSet, settings: SweepSettings) -> int:
+    """Number of parameters of a cell's network, the closest its form has to the size wanted."""
+    architecture = _architecture_of(cell, data, settings)
+    return n_parameters(jax.eval_shape(architecture.init, jax.random.key(0)))
+
+
 def run_cell(
     cell: Cell,
     data: TrainingSet,
@@ -266,6 +289,7 @@ def _model(
 ) -> Model:
     metadata = {
         **manifest,
+        "name": cell.name,
         "cell": asdict(cell),
         "offset_convention": fitted.offsets.convention,
         "held_out_rmse_hartree_per_atom": fitted.held_out_rmse,
@@ -338,6 +362,37 @@ def train_group(
     return paths
 
 
+@dataclass(frozen=True, eq=False)
+class GroupTask:
+    """Some cells of a group with everything a worker needs to train them."""
+
+    cells: tuple[Cell, ...]
+    data: TrainingSet
+    settings: SweepSettings
+    out: Path
+    local_energies: Sequence[Float[np.ndarray, " _"]] | None
+    cache_dir: Path | None
+
+    @property
+    def cost(self) -> float:
+        """Rough relative cost, for the order of tasks and the time left."""
+        cell = self.cells[0]
+        size = FIXED_COST + cell.size * (1 if architecture_class(cell.architecture).is_local else 3)
+        return 1.0 if architecture_class(cell.architecture).is_linear else size * len(self.cells)
+
+
+def train_task(task: GroupTask) -> list[Path]:
+    """`train_group` of a task, on a worker."""
+    return train_group(
+        task.cells,
+        task.data,
+        task.settings,
+        task.out,
+        local_energies=task.local_energies,
+        cache_dir=task.cache_dir,
+    )
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far a sweep is."""
@@ -345,13 +400,15 @@ class Progress:
     n_done: int
     n_total: int
     elapsed_s: float
+    fraction: float
+    """Share of the work that is done, by estimated cost."""
     paths: tuple[Path, ...]
     """Models just completed."""
 
     @property
     def remaining_s(self) -> float:
-        """Time left if the groups to come cost what the ones so far did."""
-        return self.elapsed_s / max(self.n_done, 1) * (self.n_total - self.n_done)
+        """Time left if the estimate of costs is right."""
+        return self.elapsed_s * (1.0 - self.fraction) / max(self.fraction, 1e-6)
 
 
 def sweep(
@@ -362,10 +419,10 @@ def sweep(
     *,
     local_energies: Mapping[str, Sequence[Float[np.ndarray, " _"]]] | None = None,
     cache_dir: Path | None = None,
-    executor: Executor | None = None,
+    workers: Workers | None = None,
     max_group: int = 16,
 ) -> Iterator[Progress]:
-    """Train all cells that are not done, in this process or on an executor.
+    """Train all cells that are not done, in this process, in others or on a cluster.
 
     Parameters
     ----------
@@ -381,8 +438,9 @@ def sweep(
         Per-atom energies by training set, for cells of target ``local`` only.
     cache_dir
         Folder for descriptors.
-    executor
-        Anything with ``submit`` that returns `concurrent.futures.Future`; None trains here.
+    workers
+        Where to train; this process by default. A worker that dies costs the group it was at,
+        and that resumes from its last kept state.
     max_group
         Most seeds trained side by side; large networks are trained one by one.
 
@@ -393,34 +451,36 @@ def sweep(
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    todo = []
+    tasks = []
     for group in groups(pending(cells, out)):
-        n_at_once = max(1, min(max_group, PARAMETERS_AT_ONCE // group[0].size))
-        todo += [group[k : k + n_at_once] for k in range(0, len(group), n_at_once)]
-    n_total = sum(len(group) for group in todo)
-    started, n_done = time.monotonic(), 0
-
-    def arguments(group: list[Cell]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         cell = group[0]
         local = None
         if cell.target == "local" and local_energies is not None:
             local = local_energies[cell.training_set]
-        keywords = {"local_energies": local, "cache_dir": cache_dir}
-        return (group, sets[cell.training_set], settings, out), keywords
-
-    if executor is None:
-        completed = (train_group(*args, **keywords) for args, keywords in map(arguments, todo))
-    else:
-        futures = []
-        for group in todo:
-            args, keywords = arguments(group)
-            futures.append(executor.submit(train_group, *args, **keywords))
-        completed = (future.result() for future in as_completed(futures))
-    for paths in completed:
+        for part in _even_parts(group, min(max_group, PARAMETERS_AT_ONCE // cell.size)):
+            data = sets[cell.training_set]
+            tasks.append(GroupTask(tuple(part), data, settings, out, local, cache_dir))
+    workers = workers or Workers(kind="serial")
+    # expensive ones first where they run side by side, so that no core waits for a last one
+    tasks.sort(key=lambda task: task.cost, reverse=workers.kind != "serial")
+    by_cell = {task.cells[0].name: task for task in tasks}
+    n_total, total_cost = sum(len(t.cells) for t in tasks), sum(t.cost for t in tasks)
+    started, n_done, cost = time.monotonic(), 0, 0.0
+    for paths in run_tasks(train_task, tasks, workers):
         n_done += len(paths)
-        progress = Progress(n_done, n_total, time.monotonic() - started, tuple(paths))
-        logger.info("%d of %d models, %.0f s left", progress.n_done, n_total, progress.remaining_s)
-        yield progress
+        cost += by_cell[paths[0].stem].cost
+        done = Progress(
+            n_done, n_total, time.monotonic() - started, cost / total_cost, tuple(paths)
+        )
+        logger.info("%d of %d models, %.0f s left", done.n_done, n_total, done.remaining_s)
+        yield done
+
+
+def _even_parts(group: list[Cell], n_at_once: int) -> list[list[Cell]]:
+    """A group in parts of nearly equal length, so that few shapes are compiled."""
+    n_parts = -(-len(group) // max(1, n_at_once))
+    length = -(-len(group) // n_parts)
+    return [group[k : k + length] for k in range(0, len(group), length)]
 
 
 def load_cells(cells: Sequence[Cell], out: Path) -> dict[Cell, Model]:

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 from safetensors import safe_open
 
 from zeroflux.errors import ArtifactError, ConfigError, ModelError
+from zeroflux.execution import Workers
 from zeroflux.potentials.registry import ARCHITECTURES
 from zeroflux.potentials.rigidity import model_rigidity
 from zeroflux.training.checkpoints import load_model
@@ -64,8 +64,7 @@ def test_a_killed_sweep_costs_only_what_is_missing(known, tmp_path):
     run(CELLS[:1], data, tmp_path)
     before = checkpoint_path(tmp_path, CELLS[0]).stat().st_mtime_ns
     assert pending(CELLS, tmp_path) == CELLS[1:]
-    with ThreadPoolExecutor(1) as executor:  # any executor will do
-        run(CELLS, data, tmp_path, executor=executor)
+    run(CELLS, data, tmp_path, workers=Workers(kind="processes", n_workers=1))
     assert checkpoint_path(tmp_path, CELLS[0]).stat().st_mtime_ns == before
     assert pending(CELLS, tmp_path) == []
 
