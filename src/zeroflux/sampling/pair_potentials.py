@@ -53,7 +53,8 @@ class JaegerCurve:
     References
     ----------
     Jäger, Hellmann, Bich, Vogel, Mol. Phys. 107, 2181 (2009), doi 10.1080/00268970903213305;
-    argon with corrected C16: Mol. Phys. 108, 105 (2010), doi 10.1080/00268976.2010.507557;
+    argon, part II: Vogel, Jäger, Hellmann, Bich, Mol. Phys. 108, 3335 (2010),
+    doi 10.1080/00268976.2010.507557;
     krypton: Jäger, Hellmann, Bich, Vogel, J. Chem. Phys. 144, 114304 (2016),
     doi 10.1063/1.4943959.
     """
