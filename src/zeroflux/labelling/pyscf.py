@@ -22,6 +22,12 @@ from zeroflux.labelling.electrostatics import (
     gaussian_self_energy,
 )
 from zeroflux.labelling.energy_density import EnergyDensities
+from zeroflux.labelling.gth_data import (
+    basis_set,
+    closed_shell_ions,
+    pseudopotential,
+    semilocal_parts,
+)
 from zeroflux.labelling.keys import content_key
 from zeroflux.labelling.kinetic import kinetic_energy_density, sharp_primitive_corrections
 from zeroflux.labelling.pseudopotential import nonlocal_energies, short_range_potential
@@ -43,6 +49,15 @@ class IsolatedAtom(NamedTuple):
     """Energy (hartree)."""
     density_matrix: Float[np.ndarray, "n_ao n_ao"]
     """Density matrix in the atom's basis functions."""
+
+
+def isolated_atom(symbol: str) -> Frame:
+    """One atom in a box so large that it does not feel its images."""
+    return Frame(
+        atomic_numbers=np.array([atomic_numbers[symbol]]),
+        positions=np.full((1, 3), 0.5 * ISOLATED_BOX),
+        cell=np.eye(3) * ISOLATED_BOX,
+    )
 
 
 class Solution(NamedTuple):
@@ -127,33 +142,35 @@ class PyscfEngine:
             If an element has no basis or pseudopotential of these names, or the number of
             electrons is odd.
         """
+        kept = self._kept(frame)
+        if kept is not None:
+            return self.densities_of_orbitals(frame, kept)
         solver = self._solver(self._cell(frame))
-        solution = self._kept(frame)
-        if solution is None:
-            solution = self._solve(frame, solver)
-            wall, cpu = time.perf_counter(), time.process_time()
-        else:
-            wall, cpu = time.perf_counter(), time.process_time()
-            solver.get_veff(solver.cell, 2.0 * solution.orbitals @ solution.orbitals.T)
-        densities = self._densities(frame, solver, solution)
-        densities.info.update(
-            scf_wall_s=round(solution.wall_s, 2),
-            scf_cpu_s=round(solution.cpu_s, 2),
-            densities_wall_s=round(time.perf_counter() - wall, 2),
-            densities_cpu_s=round(time.process_time() - cpu, 2),
-        )
-        return densities
+        solution = self._solve(frame, solver)
+        return self._densities(frame, solver, solution, since=_clocks())
+
+    def densities_of_orbitals(self, frame: Frame, solution: Solution) -> EnergyDensities:
+        """Evaluate every term of the energy of orbitals that are known already.
+
+        Parameters
+        ----------
+        frame
+            Configuration.
+        solution
+            Orbitals in PySCF's order of functions, of any program that has the same basis, and the
+            total energy that they belong to.
+        """
+        since = _clocks()
+        solver = self._solver(self._cell(frame))
+        solver.get_veff(solver.cell, 2.0 * solution.orbitals @ solution.orbitals.T)
+        return self._densities(frame, solver, solution, since=since)
 
     def isolated_atom_energy(self, symbol: str) -> float:
         """Energy of one atom in a large box at the same settings (hartree)."""
         return self.prepared([symbol]).isolated_atoms[symbol].energy
 
     def _isolated_atom(self, symbol: str) -> IsolatedAtom:
-        frame = Frame(
-            atomic_numbers=np.array([atomic_numbers[symbol]]),
-            positions=np.full((1, 3), 0.5 * ISOLATED_BOX),
-            cell=np.eye(3) * ISOLATED_BOX,
-        )
+        frame = isolated_atom(symbol)
         # Most steps on a coarse grid, whose density matrix starts the one that counts.
         coarse = replace(self, density_cutoff=0.25 * self.density_cutoff)
         start = coarse._solver(coarse._cell(frame))
@@ -172,67 +189,28 @@ class PyscfEngine:
             from pyscf.pbc import gto
         except ImportError as error:
             raise missing_extra("pyscf", "dft") from error
-        if np.linalg.det(frame.cell) < 0:
-            raise LabelError(
-                "The cell is left-handed; PySCF expects right-handed lattice vectors. Exchange two."
-            )
+        closed_shell_ions(frame, self.pseudopotential)
         symbols = [chemical_symbols[z] for z in frame.atomic_numbers]
         cell = gto.Cell()
         cell.a = frame.cell
         cell.unit = "B"
         cell.atom = [[s, r] for s, r in zip(symbols, frame.positions, strict=True)]
-        cell.basis = {s: self._basis_of(s) for s in set(symbols)}
-        cell.pseudo = {s: self._pseudopotential_of(s) for s in set(symbols)}
+        cell.basis = {s: basis_set(self.basis, s) for s in set(symbols)}
+        cell.pseudo = {s: pseudopotential(self.pseudopotential, s) for s in set(symbols)}
         cell.ke_cutoff = self.density_cutoff
         cell.precision = self.precision
         cell.verbose = 0
         cell.spin = None
         cell.build(dump_input=False, parse_arg=False)
-        if cell.nelectron % 2:
-            raise LabelError(
-                f"The cell has {cell.nelectron} valence electrons; expected an even number "
-                "(closed shells). Change the composition."
-            )
         return cell
-
-    def _basis_of(self, symbol: str) -> Any:
-        from pyscf.lib.exceptions import BasisNotFoundError
-        from pyscf.pbc.gto.basis import load
-
-        try:
-            return load(self.basis, symbol)
-        except (BasisNotFoundError, KeyError, RuntimeError) as error:
-            raise LabelError(
-                f"Found element {symbol}, for which PySCF has no basis set '{self.basis}'; "
-                "expected an element of that set, such as Ar or Kr. Change the structure or "
-                "`label.basis`."
-            ) from error
-
-    def _pseudopotential_of(self, symbol: str) -> Any:
-        from pyscf.gto.basis import parse_cp2k_pp
-
-        # Not by name: PySCF looks a name up in its older file GTH_POTENTIALS first.
-        lines = _block_of(_pseudopotential_file(), symbol, self.pseudopotential)
-        if lines is None:
-            raise LabelError(
-                f"Found element {symbol}, for which POTENTIAL_UZH has no pseudopotential "
-                f"'{self.pseudopotential}'; expected an element of that set, such as Ar or Kr. "
-                "Change the structure or `label.pseudopotential`."
-            )
-        return parse_cp2k_pp._parse(lines)
 
     def _solver(self, cell: Any) -> Any:
         from pyscf.pbc import dft
 
+        semilocal_parts(self.functional)  # refuses what has no energy density here
         solver = dft.RKS(cell)
         solver.xc = self.functional
         solver._numint = self._integrator(cell)
-        xc_type = solver._numint._xc_type(self.functional)
-        if xc_type not in ("LDA", "GGA"):
-            raise LabelError(
-                f"Functional '{self.functional}' is of type {xc_type}; expected an LDA or GGA. "
-                "Choose another `label.functional`."
-            )
         solver.conv_tol = self.energy_tolerance
         solver.conv_tol_grad = self.gradient_tolerance
         # The energy of the last step belongs to the last density matrix: no further build.
@@ -305,7 +283,9 @@ class PyscfEngine:
                 )
             )
 
-    def _densities(self, frame: Frame, solver: Any, solution: Solution) -> EnergyDensities:
+    def _densities(
+        self, frame: Frame, solver: Any, solution: Solution, *, since: tuple[float, float]
+    ) -> EnergyDensities:
         """All terms of the energy, given a solver whose last build was of this solution."""
         import pyscf
 
@@ -314,21 +294,21 @@ class PyscfEngine:
         grid = UniformGrid(cell=frame.cell, shape=mesh)
         density_matrix = 2.0 * solution.orbitals @ solution.orbitals.T
         density = built.density.reshape(mesh)
-        parameters = [cell._pseudo[cell.atom_symbol(i)] for i in range(cell.natm)]
-        charges = np.array([float(sum(p[0])) for p in parameters])
-        widths = np.array([p[1] for p in parameters])
-        coefficients = np.array([[*p[3], *[0.0] * (4 - len(p[3]))] for p in parameters])
-        ions = gaussian_charges(frame, grid, charges=charges, widths=widths)
-        charge_density = ions - density
+        ions = closed_shell_ions(frame, self.pseudopotential)
+        widths = ions.widths
+        smeared = gaussian_charges(frame, grid, charges=ions.charges, widths=widths)
+        charge_density = smeared - density
         potential = coulomb_potential(charge_density, grid)
-        short_range = short_range_potential(frame, grid, widths=widths, coefficients=coefficients)
-        return EnergyDensities(
+        short_range = short_range_potential(
+            frame, grid, widths=widths, coefficients=ions.coefficients
+        )
+        densities = EnergyDensities(
             frame=frame,
             grid=grid,
             density=density,
-            reference=density + ions,
+            reference=density + smeared,
             laplacian=fourier_laplacian(density, grid),
-            ion_charges=charges,
+            ion_charges=ions.charges,
             fields={
                 "kinetic": kinetic_energy_density(
                     cell, density_matrix, mesh=mesh, integrator=self._integrator
@@ -339,7 +319,7 @@ class PyscfEngine:
             },
             atomic={
                 "kinetic": sharp_primitive_corrections(cell, density_matrix, mesh=mesh),
-                "electrostatic": -gaussian_self_energy(charges, widths),
+                "electrostatic": -gaussian_self_energy(ions.charges, widths),
                 "pseudo_nonlocal": nonlocal_energies(cell, density_matrix),
             },
             total_energy=solution.total_energy,
@@ -355,23 +335,16 @@ class PyscfEngine:
                 "grid_spacing_angstrom": round(float(grid.spacing.max() / ANGSTROM), 5),
             },
         )
+        wall, cpu = _clocks()
+        densities.info.update(
+            scf_wall_s=round(solution.wall_s, 2),
+            scf_cpu_s=round(solution.cpu_s, 2),
+            densities_wall_s=round(wall - since[0], 2),
+            densities_cpu_s=round(cpu - since[1], 2),
+        )
+        return densities
 
 
-def _pseudopotential_file() -> Path:
-    import pyscf.pbc.gto.pseudo
-
-    return Path(pyscf.pbc.gto.pseudo.__file__).parent / "POTENTIAL_UZH"
-
-
-def _block_of(path: Path, symbol: str, name: str) -> list[str] | None:
-    """Lines of one pseudopotential in a file in CP2K's format."""
-    lines: list[str] = []
-    for line in path.read_text().splitlines():
-        words = line.split()
-        if lines:
-            if not words or words[0].startswith("#") or words[0].isalpha():
-                break
-            lines.append(line.strip())
-        elif len(words) > 1 and words[0] == symbol and name in words[1:]:
-            lines.append(line.strip())
-    return lines or None
+def _clocks() -> tuple[float, float]:
+    """Wall and CPU time (s)."""
+    return time.perf_counter(), time.process_time()

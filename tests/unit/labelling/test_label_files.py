@@ -11,6 +11,7 @@ from zeroflux.errors import ArtifactError, LabelError, StructureError
 from zeroflux.execution import Workers
 from zeroflux.frames import Frame
 from zeroflux.labelling.energy_density import EnergyDensities
+from zeroflux.labelling.gth_data import pseudopotential
 from zeroflux.labelling.keys import content_key
 from zeroflux.labelling.pyscf import PyscfEngine
 from zeroflux.labelling.run import gather_labels, label_structures
@@ -141,7 +142,7 @@ def test_wrong_structures_are_refused_before_anything_is_computed(tmp_path):
 
 def test_the_pseudopotential_is_the_one_of_the_uzh_file():
     """PySCF's lookup by name finds an older argon potential with r_loc = 0.4."""
-    argon = PyscfEngine()._pseudopotential_of("Ar")
+    argon = pseudopotential("GTH-PBE-q8", "Ar")
     assert argon[1] == pytest.approx(0.40003082668805, abs=1e-14)
     assert argon[3][0] == pytest.approx(-7.08796199095755, abs=1e-13)
 
