@@ -183,6 +183,10 @@ def basins_command(
     ] = True,
 ) -> None:
     """Divide densities into atomic basins (Bader) and integrate fields over them."""
+    import gc
+
+    # Imports make objects by the hundred thousand and no garbage; looking for it took a tenth.
+    gc.set_threshold(100_000)
     from zeroflux.commands.basin_terminal import parse_valence, run_on_terminal
 
     run_on_terminal(
@@ -202,6 +206,7 @@ def basins_command(
         coarse_check=coarse_check,
         restart=restart,
     )
+    gc.freeze()  # nothing is left to collect at exit, which would take another quarter second
 
 
 def _given_frames(path: Path | None, n_frames: int) -> list[Frame] | None:

@@ -9,13 +9,14 @@ import numpy as np
 from ase.data import covalent_radii
 from ase.geometry import minkowski_reduce
 from jaxtyping import Bool, Float, Int
-from scipy.spatial import KDTree
 
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
+from zeroflux.partition import _reduction_kernels
 from zeroflux.units import ANGSTROM
 
 TIE_TOLERANCE = 1e-6  # bohr; distances to two nuclei closer than this count as equal
+PAIRS_AT_ONCE = 1 << 20  # distances held in memory: eight megabytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,27 +87,26 @@ def nearest_nuclei(
 ]:
     """Smallest distance to a nucleus (bohr), the nuclei at that distance, and how many they are.
 
-    Images are taken in the Minkowski-reduced cell, where the nearest one is among the 27 around a
-    wrapped point. Nuclei of one point come in ascending order.
+    All pairs are looked at, a block at a time: there are few maxima for each nucleus, and a search
+    tree takes longer to import than this takes to run. Nuclei of one point come in ascending order.
     """
-    reduced, _ = minkowski_reduce(frame.cell, pbc=True)
+    reduced, images = reduced_images(frame.cell)
     inverse = np.linalg.inv(reduced)
-    shifts = np.array(list(product((-1, 0, 1), repeat=3)))
-    images = ((frame.positions @ inverse) % 1.0 + shifts[:, None]).reshape(-1, 3) @ reduced
-    tree = KDTree(images)
-    inside = ((points @ inverse) % 1.0) @ reduced
-    n_asked = min(4, len(images))
-    while True:
-        found, image = tree.query(inside, k=n_asked)
-        is_owner = found <= found[:, :1] + TIE_TOLERANCE
-        if n_asked == len(images) or not is_owner[:, -1].any():
-            break
-        n_asked = min(len(images), 4 * n_asked)
-    atom = np.where(is_owner, np.asarray(image) % frame.n_atoms, frame.n_atoms)
-    atom.sort(axis=1)
-    is_owner = atom < frame.n_atoms
-    is_owner[:, 1:] &= atom[:, 1:] != atom[:, :-1]  # two images of one nucleus are one owner
-    return np.asarray(found)[:, 0], atom[is_owner], is_owner.sum(axis=1)
+    nuclei = np.array(frame.positions)  # a copy: kernels are compiled anew for read-only arrays
+    smallest, owners, counts = np.empty(len(points)), [], np.empty(len(points), dtype=np.int64)
+    step = max(1, PAIRS_AT_ONCE // frame.n_atoms)
+    for begin in range(0, len(points), step):
+        block = slice(begin, begin + step)
+        distances = np.empty((len(points[block]), frame.n_atoms))
+        _reduction_kernels.image_squares(
+            np.array(points[block]), nuclei, reduced, inverse, images, distances
+        )
+        np.sqrt(distances, out=distances)
+        smallest[block] = distances.min(axis=1)
+        is_owner = distances <= smallest[block, None] + TIE_TOLERANCE
+        owners.append(np.nonzero(is_owner)[1])
+        counts[block] = is_owner.sum(axis=1)
+    return smallest, np.concatenate(owners), counts
 
 
 def image_distances(

@@ -9,7 +9,7 @@ from jaxtyping import Float, Num
 
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
-from zeroflux.partition import _kernels
+from zeroflux.partition import _ascent_kernels as kernels
 from zeroflux.partition.attractors import Attractors, assign_attractors, terrace_plateaus
 from zeroflux.partition.checks import (
     check_options,
@@ -173,9 +173,9 @@ def _partition(
         climbed, attractors = _label_tops(field, labels, grid, frame, stencil, slabs, core_radius)
         if method == "neargrid":
             metric = grid.voxel_vectors @ grid.voxel_vectors.T
-            _kernels.follow_near_grid(climbed, labels, np.linalg.inv(metric), stencil.offsets)
+            kernels.follow_near_grid(climbed, labels, np.linalg.inv(metric), stencil.offsets)
         else:
-            slabs.run(_kernels.follow_pointers, labels, stencil.offsets)
+            slabs.run(kernels.follow_pointers, labels, stencil.offsets)
         shares = _tied_tops(attractors, field.size, frame.n_atoms)
         if method == "weight":
             shares = share_voxels(
@@ -214,12 +214,12 @@ def _label_tops(
 ) -> tuple[np.ndarray, Attractors]:
     """Point every voxel uphill and put owners at the tops; also the field without plateaus."""
     slopes = stencil.conductances
-    found = slabs.run(_kernels.point_uphill, field, stencil.offsets, slopes, labels)
+    found = slabs.run(kernels.point_uphill, field, stencil.offsets, slopes, labels)
     tops = np.concatenate(found)
     terraced = terrace_plateaus(field, tops, stencil.offsets)
     if terraced is not None:
         field = terraced
-        found = slabs.run(_kernels.point_uphill, field, stencil.offsets, slopes, labels)
+        found = slabs.run(kernels.point_uphill, field, stencil.offsets, slopes, labels)
         tops = np.concatenate(found)
     attractors = assign_attractors(tops, field, grid, frame, core_radius=core_radius)
     labels.reshape(-1)[tops] = attractors.atoms

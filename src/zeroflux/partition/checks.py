@@ -10,7 +10,7 @@ import numpy as np
 from zeroflux.errors import PartitionError, RepairWarning
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
-from zeroflux.partition import _kernels
+from zeroflux.partition import _reduction_kernels
 from zeroflux.partition.attractors import Attractors
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def checked_field(
             "Check the axis order and that both come from the same file."
         )
     field = np.ascontiguousarray(np.asarray(values), dtype=np.float64)
-    low, high, total, negative = _kernels.field_range(field, 0, grid.shape[0])
+    low, high, total, negative = _reduction_kernels.field_range(field, 0, grid.shape[0])
     if not np.isfinite([low, high, total]).all():
         n_bad = np.count_nonzero(~np.isfinite(field))
         raise PartitionError(

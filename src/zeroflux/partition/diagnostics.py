@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Float
 
-from zeroflux.partition import _kernels
+from zeroflux.partition import _reduction_kernels
 from zeroflux.partition.attractors import image_distances, reduced_images
 from zeroflux.partition.voronoi import voronoi_stencil
 
@@ -53,7 +53,7 @@ def surface_distance(partition: Partition) -> Float[np.ndarray, " n_atoms"]:
     offsets = voronoi_stencil(grid.voxel_vectors).offsets
     reduced, images = reduced_images(frame.cell)
     squares = np.full(partition.n_atoms, np.inf)
-    _kernels.nearest_facets(
+    _reduction_kernels.nearest_facets(
         partition.basin_index,
         offsets,
         0.5 * (offsets @ grid.voxel_vectors),

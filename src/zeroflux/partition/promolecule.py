@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from jaxtyping import Float
-from scipy import fft
 
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
@@ -32,6 +31,8 @@ def gaussian_promolecule(
     terms
         For each atom its pairs of electrons :math:`q_t` and exponents :math:`\alpha_t` (1/bohr²).
     """
+    from scipy import fft
+
     reciprocal = 2.0 * np.pi * np.linalg.inv(grid.cell).T
     a, b = (np.fft.fftfreq(n, 1.0 / n) for n in grid.shape[:2])
     c = np.fft.rfftfreq(grid.shape[2], 1.0 / grid.shape[2])

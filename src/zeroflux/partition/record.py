@@ -11,7 +11,7 @@ from jaxtyping import Float, Int, Num
 
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
-from zeroflux.partition import _kernels
+from zeroflux.partition import _reduction_kernels
 from zeroflux.partition.attractors import Attractors
 
 Method = Literal["weight", "neargrid", "ongrid"]
@@ -91,7 +91,7 @@ class Partition:
         step = n_a if is_ready else max(1, SLAB_POINTS // (n_b * n_c))
         for begin in range(0, n_a, step):
             slab = np.ascontiguousarray(np.asarray(values[begin : begin + step]), dtype=np.float64)
-            _kernels.sum_by_owner(slab, self.basin_index[begin : begin + step], sums)
+            _reduction_kernels.sum_by_owner(slab, self.basin_index[begin : begin + step], sums)
         voxels, starts = self.fractional_voxels, self.fractional_starts
         step = len(voxels) if is_ready else SLAB_POINTS
         owners = self.basin_index.reshape(-1)
@@ -103,7 +103,7 @@ class Partition:
                 at_voxels = values[np.unravel_index(part, self.grid.shape)].astype(np.float64)
                 labels = owners[part]
                 part = np.arange(len(part), dtype=part.dtype)
-            _kernels.share_by_weight(
+            _reduction_kernels.share_by_weight(
                 at_voxels,
                 labels,
                 part,

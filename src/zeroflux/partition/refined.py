@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Float, Num
-from scipy import fft
 
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
@@ -160,6 +159,8 @@ def fourier_refined(
     The values at the given points are kept; those between are of the Fourier series. The mean
     does not change.
     """
+    from scipy import fft
+
     refined = np.asarray(values, dtype=np.float64)
     if factor == 1:
         return refined

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 
-from zeroflux.partition import _kernels
+from zeroflux.partition import _sharing_kernels as kernels
 from zeroflux.partition.voronoi import VoronoiStencil
 
 ENTRIES_PER_VOXEL = 4  # address space only: memory is taken when an entry is written
@@ -104,14 +104,14 @@ def share_voxels(
     weight_cutoff
         Weights below it are given to the other owners of the voxel.
     """
-    seams = slabs.run(_kernels.find_seams, field, labels, stencil.offsets)
+    seams = slabs.run(kernels.find_seams, field, labels, stencil.offsets)
     seeds = [np.concatenate(p) for p in zip(slabs.split(tied.voxels), seams, strict=True)]
     del seams  # lists of a million voxels, released before the shares take their room
     n_marked = _mark(field, labels, stencil, slabs, seeds)
     ledger = _Ledger(n_marked, slabs.split(tied.voxels), tied, field.size, n_atoms)
     ledger.write_tied(tied, labels)
     flat = labels.reshape(-1)
-    arrivals = [s[flat[s] < _kernels.QUEUED + _kernels.ONE_PENDING] for s in seeds]
+    arrivals = [s[flat[s] < kernels.QUEUED + kernels.ONE_PENDING] for s in seeds]
     del seeds
     are_messages, outbox = False, []
     while any(len(a) for a in arrivals):
@@ -120,7 +120,7 @@ def share_voxels(
             for n in range(slabs.count)
         ]
         done = slabs.run(
-            _kernels.mix_weights, field, labels, stencil.offsets, stencil.conductances, each=each
+            kernels.mix_weights, field, labels, stencil.offsets, stencil.conductances, each=each
         )
         outbox += [sent for sent, _, _ in done]
         ledger.used = [n_slots for _, n_slots, _ in done]
@@ -131,7 +131,7 @@ def share_voxels(
             arrivals, are_messages = slabs.split(np.concatenate(outbox)), True
             outbox = []
     shared = ledger.result()
-    _kernels.write_dominant(labels, *shared)
+    kernels.write_dominant(labels, *shared)
     return shared
 
 
@@ -147,7 +147,7 @@ def _mark(
     arrivals, are_messages = seeds, False
     while any(len(a) for a in arrivals):
         each = [(a, are_messages) for a in arrivals]
-        done = slabs.run(_kernels.flood_downhill, field, labels, stencil.offsets, each=each)
+        done = slabs.run(kernels.flood_downhill, field, labels, stencil.offsets, each=each)
         n_marked += [n for _, n in done]
         arrivals, are_messages = slabs.split(np.concatenate([sent for sent, _ in done])), True
     return n_marked.tolist()
@@ -227,7 +227,7 @@ class _Ledger:
         """The stretches, moved together; views of the arrays."""
         n_slots = self.used[0]
         for slab, count in list(enumerate(self.used))[1:]:
-            _kernels.close_gap(
+            kernels.close_gap(
                 self.voxels,
                 self.starts,
                 self.owners,

@@ -133,6 +133,13 @@ def _complaint(text, p):
     return NOT_FINITE if c == 110 or c == 105 else NOT_A_NUMBER
 
 
+@njit(cache=True, inline="always")
+@typing.no_type_check
+def _at(text, p):
+    """Byte at p; an unsigned index is not looked at for a negative one, which saves a quarter."""
+    return text[np.uint64(p)]
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 @typing.no_type_check
 def parse_numbers(text, start, stop, values, bits, n_wanted):
@@ -146,59 +153,59 @@ def parse_numbers(text, start, stop, values, bits, n_wanted):
     n_done = 0
     n_lines = 0
     while n_done < n_wanted:
-        while p < stop and (text[p] == 32 or 9 <= text[p] <= 13):
-            n_lines += text[p] == 10
+        while p < stop and (_at(text, p) == 32 or 9 <= _at(text, p) <= 13):
+            n_lines += _at(text, p) == 10
             p += 1
         if p >= stop:
             break
         token = p
-        is_negative = text[p] == 45
-        if is_negative or text[p] == 43:
+        is_negative = _at(text, p) == 45
+        if is_negative or _at(text, p) == 43:
             p += 1
         first = p
         digits = U0
-        digit = np.uint64(text[p]) - U48
+        digit = np.uint64(_at(text, p)) - U48
         while digit <= U9:
             digits = digits * U10 + digit
             p += 1
-            digit = np.uint64(text[p]) - U48
+            digit = np.uint64(_at(text, p)) - U48
         n_digits = p - first
         n_fraction = 0
-        if text[p] == 46:
+        if _at(text, p) == 46:
             p += 1
             point = p
-            digit = np.uint64(text[p]) - U48
+            digit = np.uint64(_at(text, p)) - U48
             while digit <= U9:
                 digits = digits * U10 + digit
                 p += 1
-                digit = np.uint64(text[p]) - U48
+                digit = np.uint64(_at(text, p)) - U48
             n_fraction = p - point
             n_digits += n_fraction
         if n_digits == 0:
             return n_done, token, n_lines, _complaint(text, token)
         last = p
         exponent = 0
-        letter = text[p] | 32
+        letter = _at(text, p) | 32
         has_letter = letter == 101 or letter == 100  # e, d
         if has_letter:
             p += 1
-        if has_letter or text[p] == 43 or text[p] == 45:
-            exponent_sign = text[p]
+        if has_letter or _at(text, p) == 43 or _at(text, p) == 45:
+            exponent_sign = _at(text, p)
             if exponent_sign == 43 or exponent_sign == 45:
                 p += 1
             point = p
-            digit = np.uint64(text[p]) - U48
+            digit = np.uint64(_at(text, p)) - U48
             while digit <= U9:
                 if exponent < 100000:
                     exponent = exponent * 10 + np.int64(digit)
                 p += 1
-                digit = np.uint64(text[p]) - U48
+                digit = np.uint64(_at(text, p)) - U48
             # Fortran drops the letter only to make room for three digits: 1.0-100
             if p == point or (not has_letter and p - point != 3):
                 return n_done, token, n_lines, NOT_A_NUMBER
             if exponent_sign == 45:
                 exponent = -exponent
-        if not (text[p] == 32 or 9 <= text[p] <= 13):
+        if not (_at(text, p) == 32 or 9 <= _at(text, p) <= 13):
             return n_done, token, n_lines, NOT_A_NUMBER
         exponent -= n_fraction
         is_inexact = False
