@@ -28,10 +28,11 @@ from zeroflux.stages.machinery import Run, Stage, replace_text
 from zeroflux.units import MILLIELECTRONVOLT
 
 TABLE = "shortcuts.csv"
+SLOPES = "slopes.csv"
 
 
 def comparisons(labels: Sequence[Label], settings: CorrelateConfig) -> list[ShortcutComparison]:
-    """All shortcuts, within each system and from the pure liquids to the mixtures.
+    """All shortcuts, within each system, from the pure liquids to the mixtures and back.
 
     The same settings give the same numbers.
     """
@@ -51,12 +52,14 @@ def comparisons(labels: Sequence[Label], settings: CorrelateConfig) -> list[Shor
     elements = {s: set(table.of_systems([s]).species.tolist()) for s in systems}
     pure = [s for s in systems if len(elements[s]) == 1]
     mixed = [s for s in systems if len(elements[s]) > 1]
-    # What the pure liquids teach of the mixture.
-    across = [
-        compare(table.of_systems(pure), table.of_systems([system]))
-        for system in mixed
-        if elements[system] <= set().union(*(elements[s] for s in pure))
-    ]
+    # What the pure liquids teach of the mixture, and the mixture of them.
+    across = []
+    for system in mixed:
+        own = [s for s in pure if elements[s] <= elements[system]]
+        if set().union(*(elements[s] for s in own)) != elements[system]:
+            continue
+        liquids, mixture = table.of_systems(own), table.of_systems([system])
+        across += [compare(liquids, mixture), compare(mixture, liquids)]
     return within + across
 
 
@@ -70,12 +73,13 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
             *("trained_on", "system", "predictor", "element", "held_out_r2_of_totals"),
             *("held_out_rmse_of_totals_mev_per_atom", "sum_rule_rms_mev_per_atom"),
             *("spread_mev", "local_rmse_mev", "local_rmse_low_mev", "local_rmse_high_mev"),
-            *("slope", "pearson"),
+            *("slope", "pearson", "bound_rmse_mev"),
         ]
     )
     mev = MILLIELECTRONVOLT
     for comparison in found:
         for result in comparison.results:
+            bounds = {(b.system, b.species): b.rmse for b in result.upper_bounds}
             for score in result.scores:
                 row: list[Any] = [
                     " ".join(comparison.trained_on),
@@ -91,11 +95,45 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
                     score.rmse.high / mev,
                     score.slope.value,
                     score.pearson.value,
+                    bounds[score.system, score.species] / mev,
                 ]
                 writer.writerow([x if isinstance(x, str) else f"{x:.6g}" for x in row])
         for name, reason in comparison.skipped:
             run.say(f"  {', '.join(comparison.scored_on)}: {name} left out: {reason}")
-    return [replace_text(folder / TABLE, text.getvalue())]
+    return [
+        replace_text(folder / TABLE, text.getvalue()),
+        replace_text(folder / SLOPES, slope_table(found)),
+    ]
+
+
+def slope_table(found: Sequence[ShortcutComparison]) -> str:
+    """Slopes fitted to totals with their intervals, beside those of the atoms themselves, CSV."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(
+        [
+            *("trained_on", "system", "predictor", "element", "term"),
+            *("slope", "slope_low", "slope_high", "local_slope"),
+        ]
+    )
+    for comparison in found:
+        for result in comparison.results:
+            fit, local = result.fit, {}
+            for bound in result.upper_bounds:
+                local[bound.system, bound.species] = bound.slopes
+            terms = fit.predictor.name.split(",")
+            intervals = iter(result.slope_intervals)
+            for species in fit.species:
+                for k, term in enumerate(terms):
+                    interval = next(intervals)
+                    for system in comparison.scored_on:
+                        if (system, species) in local:
+                            numbers = [interval.value, interval.low, interval.high]
+                            numbers.append(local[system, species][k])
+                            where = [" ".join(comparison.trained_on), system, fit.predictor.name]
+                            where += [chemical_symbols[species], term]
+                            writer.writerow([*where, *(f"{x:.6g}" for x in numbers)])
+    return text.getvalue()
 
 
 CORRELATE = Stage(
