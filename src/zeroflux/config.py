@@ -244,9 +244,28 @@ class EvaluateConfig(Section):
     """Resamples for the intervals."""
 
 
+class ClaimConfig(Section):
+    """A claim and what would support it, written down before the numbers are read."""
+
+    claim: str
+    """The claim in plain words."""
+    effect: Literal["size_slope", "size_slope_at_equal_totals", "fidelity_transfer"]
+    """size_slope: change of the local error per decade of parameters (meV).
+    size_slope_at_equal_totals: the same with the error of totals as a covariate.
+    fidelity_transfer: rank correlation of the local error at home with the error of totals
+    elsewhere, given size, architecture and error of totals at home."""
+    direction: Literal["positive", "negative"]
+    """Sign of the effect that the claim predicts."""
+    minimum_effect: Annotated[float, Field(ge=0)]
+    """Size below which the effect, if real, would not carry the claim; meV for slopes."""
+
+
 class ReportConfig(Section):
     """The page."""
 
+    claims: list[ClaimConfig] = []
+    """Claims to judge: supported if the whole interval of the effect lies beyond the minimum
+    effect, refuted if it lies short of it, else undecided."""
     figures: bool = True
     """Also write the figures as SVG and PNG files."""
 
