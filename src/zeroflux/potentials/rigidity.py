@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
 from zeroflux.frames import Frame
-from zeroflux.potentials.energy import Model, prepared_inputs
+
+if TYPE_CHECKING:  # the rigidity of given features needs no JAX
+    from zeroflux.potentials.energy import Model
 
 
 def local_prediction_rigidity(
@@ -59,6 +60,10 @@ def last_layer_features(
     For a linear model these are all its features; for a network the rigidity they give is that
     of its last layer with the layers before it fixed.
     """
+    import jax
+
+    from zeroflux.potentials.energy import prepared_inputs
+
     architecture = model.architecture
     inputs = prepared_inputs(architecture, frames, model.species, cache_dir=cache_dir)
 
