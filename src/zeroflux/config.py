@@ -109,8 +109,11 @@ class WorkersConfig(Section):
 class LabelConfig(Section):
     """Density functional theory and the division into basins."""
 
-    engine: Literal["pyscf"] = "pyscf"
-    """Program that solves the Kohn-Sham equations at the Γ point."""
+    engine: Literal["pyscf", "cp2k"] = "pyscf"
+    """Program that solves the Kohn-Sham equations at the Γ point. cp2k has to be installed."""
+    cp2k_command: Annotated[str, Field(min_length=1)] = "cp2k"
+    """cp2k: command that starts it, such as mpirun -np 4 cp2k.psmp. Not part of what the labels
+    depend on."""
     functional: str = "PBE"
     """Semilocal exchange-correlation functional, a libxc name."""
     dispersion: Literal["d3bj", "d3bj-atm", "none"] = "d3bj"
@@ -136,6 +139,15 @@ class LabelConfig(Section):
     configurations found in them are not computed again."""
     workers: WorkersConfig = WorkersConfig()
     """Where labels are computed. Not part of what the labels depend on."""
+
+    @model_validator(mode="after")
+    def _orbitals_are_kept_by_pyscf(self) -> LabelConfig:
+        if self.keep_orbitals and self.engine != "pyscf":
+            raise ValueError(
+                f"`keep_orbitals` is on with engine {self.engine}; expected pyscf, the one engine "
+                "that keeps them. Leave it out"
+            )
+        return self
 
 
 class DataConfig(Section):

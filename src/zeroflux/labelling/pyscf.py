@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from ase.data import atomic_numbers, chemical_symbols
+from ase.data import chemical_symbols
 from jaxtyping import Float
 
 from zeroflux.errors import LabelError, missing_extra
@@ -32,6 +32,7 @@ from zeroflux.labelling.keys import content_key
 from zeroflux.labelling.kinetic import kinetic_energy_density, sharp_primitive_corrections
 from zeroflux.labelling.pseudopotential import nonlocal_energies, short_range_potential
 from zeroflux.partition import fourier_laplacian
+from zeroflux.sampling import isolated_atom
 from zeroflux.units import ANGSTROM
 
 ISOLATED_BOX = 10.0 * ANGSTROM
@@ -49,15 +50,6 @@ class IsolatedAtom(NamedTuple):
     """Energy (hartree)."""
     density_matrix: Float[np.ndarray, "n_ao n_ao"]
     """Density matrix in the atom's basis functions."""
-
-
-def isolated_atom(symbol: str) -> Frame:
-    """One atom in a box so large that it does not feel its images."""
-    return Frame(
-        atomic_numbers=np.array([atomic_numbers[symbol]]),
-        positions=np.full((1, 3), 0.5 * ISOLATED_BOX),
-        cell=np.eye(3) * ISOLATED_BOX,
-    )
 
 
 class Solution(NamedTuple):
@@ -170,7 +162,7 @@ class PyscfEngine:
         return self.prepared([symbol]).isolated_atoms[symbol].energy
 
     def _isolated_atom(self, symbol: str) -> IsolatedAtom:
-        frame = isolated_atom(symbol)
+        frame = isolated_atom(symbol, box_length=ISOLATED_BOX)
         # Most steps on a coarse grid, whose density matrix starts the one that counts.
         coarse = replace(self, density_cutoff=0.25 * self.density_cutoff)
         start = coarse._solver(coarse._cell(frame))

@@ -20,6 +20,17 @@ FRAMES = "frames"
 
 def engine_of(settings: LabelConfig, *, orbital_folder: Path | None = None) -> Engine:
     """Engine that a configuration asks for."""
+    if settings.engine == "cp2k":
+        from zeroflux.labelling.cp2k import Cp2kEngine
+
+        return Cp2kEngine(
+            functional=settings.functional,
+            basis=settings.basis,
+            pseudopotential=settings.pseudopotential,
+            density_cutoff=settings.density_cutoff_hartree,
+            max_cycles=settings.max_cycles,
+            command=settings.cp2k_command,
+        )
     from zeroflux.labelling.pyscf import PyscfEngine
 
     return PyscfEngine(
@@ -88,7 +99,8 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
 
 
 def _settings(config: Config) -> dict[str, Any]:
-    return config.label.model_dump(mode="json", exclude={"workers", "keep_orbitals", "reuse"})
+    without = {"workers", "keep_orbitals", "reuse", "cp2k_command"}
+    return config.label.model_dump(mode="json", exclude=without)
 
 
 LABEL = Stage(
