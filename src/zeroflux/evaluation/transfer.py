@@ -8,13 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
+from scipy import stats
 
+from zeroflux.evaluation.pooling import standard_error_of
 from zeroflux.evaluation.statistics import (
     Estimate,
     bootstrap,
     holm,
     partial_spearman,
     partial_spearman_p_value,
+    percentile_estimate,
     spearman,
 )
 
@@ -115,11 +118,78 @@ def transfer_associations(
                     adjusted_p_value=float("nan"),
                 )
             )
-    return _adjusted(found)
+    return holm_adjusted(found)
 
 
-def _adjusted(found: Sequence[Association]) -> tuple[Association, ...]:
-    """The same associations with Holm's adjusted p-values."""
+def mean_association(
+    *,
+    local_error: Float[np.ndarray, " n_models"],
+    transfer_error: Float[np.ndarray, "n_models n_targets"],
+    covariates: Float[np.ndarray, "n_models n_covariates"],
+    group: str,
+    n_bootstrap: int = 500,
+    rng: np.random.Generator,
+    confidence: float = 0.95,
+) -> Association:
+    """Rank correlation of local with transfer error, averaged over the systems transferred to.
+
+    One network is scored on all of them, so that their correlations are not independent: the
+    bootstrap draws networks and averages within each draw. The p-value is that of the mean
+    partial correlation over its bootstrap standard error, normal and two-sided.
+
+    Parameters
+    ----------
+    local_error
+        Centred error of the local energies at home, per network.
+    transfer_error
+        Error of the totals on each system not trained on; one column each.
+    covariates
+        What else might explain transfer; ranked. Constant columns take nothing out.
+    group
+        Name of this group of networks in the result.
+    n_bootstrap, rng, confidence
+        Of the intervals.
+    """
+    n_models, n_targets = transfer_error.shape
+    target = f"mean of {n_targets} systems"
+    given = covariates[:, covariates.std(axis=0) > 0]
+    if n_models < 4 + given.shape[1] or n_targets == 0:
+        nothing = Estimate(float("nan"), float("nan"), float("nan"), confidence)
+        nan = float("nan")
+        return Association(target, group, n_models, nothing, nothing, nan, nan)
+    scored = np.column_stack([local_error, transfer_error])
+    point = _mean_correlations(scored, given)
+    draws = rng.integers(n_models, size=(n_bootstrap, n_models))
+    replicates = np.array([_mean_correlations(scored[draw], given[draw]) for draw in draws])
+    raw, partial = (
+        percentile_estimate(float(point[k]), replicates[:, k], confidence=confidence)
+        for k in range(2)
+    )
+    error = standard_error_of(partial)
+    p_value = float(2.0 * stats.norm.sf(abs(partial.value) / error)) if error > 0 else float("nan")
+    return Association(target, group, n_models, raw, partial, p_value, float("nan"))
+
+
+def _mean_correlations(scored: np.ndarray, given: np.ndarray) -> tuple[float, float]:
+    """Mean rank correlation of the first column with the others, plain and given covariates."""
+    ranks = stats.rankdata(scored, axis=0)
+    design = np.column_stack([np.ones(len(ranks)), stats.rankdata(given, axis=0)])
+    residual = ranks - design @ np.linalg.lstsq(design, ranks, rcond=None)[0]
+    # What regression removes to rounding is constant, not a correlation of rounding errors.
+    residual[:, residual.std(axis=0) < 1e-9 * len(ranks)] = 0.0
+    return _mean_with_first(ranks - ranks.mean(axis=0)), _mean_with_first(residual)
+
+
+def _mean_with_first(columns: np.ndarray) -> float:
+    """Mean Pearson correlation of the first of centred columns with the others."""
+    norm = np.linalg.norm(columns, axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        correlation = columns[:, 0] @ columns[:, 1:] / (norm[0] * norm[1:])
+    return float(np.mean(correlation))
+
+
+def holm_adjusted(found: Sequence[Association]) -> tuple[Association, ...]:
+    """The same associations with Holm's adjusted p-values over all of them."""
     p_values = np.array([association.p_value for association in found])
     defined = np.isfinite(p_values)
     adjusted = np.full(len(found), np.nan)
