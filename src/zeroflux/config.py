@@ -131,6 +131,8 @@ class LabelConfig(Section):
     """How the grid is divided into basins. refined: the weight method extrapolated from the grid
     and one of half its spacing. weight: the grid alone, a third of the memory, and 0.3 to 1 meV
     less accurate where unlike atoms touch. neargrid and ongrid are there for comparison."""
+    forces: bool = False
+    """pyscf: also write forces. They are not used in training unless a control asks for them."""
     keep_orbitals: bool = False
     """Keep the converged orbitals (about 100 kB a label) beside the labels, so that a change of
     the partition needs no new SCF."""
@@ -141,12 +143,13 @@ class LabelConfig(Section):
     """Where labels are computed. Not part of what the labels depend on."""
 
     @model_validator(mode="after")
-    def _orbitals_are_kept_by_pyscf(self) -> LabelConfig:
-        if self.keep_orbitals and self.engine != "pyscf":
-            raise ValueError(
-                f"`keep_orbitals` is on with engine {self.engine}; expected pyscf, the one engine "
-                "that keeps them. Leave it out"
-            )
+    def _only_pyscf_has_it(self) -> LabelConfig:
+        for key in ("keep_orbitals", "forces"):
+            if getattr(self, key) and self.engine != "pyscf":
+                raise ValueError(
+                    f"`{key}` is on with engine {self.engine}; expected pyscf, the one engine that "
+                    "has it. Leave it out"
+                )
         return self
 
 

@@ -64,6 +64,8 @@ class Label:
     terms: BasinTerms
     is_converged: bool = True
     """Whether the self-consistent field converged; if not, the label is not used."""
+    forces: Float[np.ndarray, "n_atoms 3"] | None = None
+    """Forces on the atoms, dispersion included (hartree/bohr), if they were asked for."""
     info: dict[str, str | int | float | bool] = field(default_factory=dict)
     """Provenance, flat and ready for a file header: system, state point, settings, versions,
     times. Keys end in their unit."""

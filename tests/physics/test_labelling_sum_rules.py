@@ -5,11 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from zeroflux.artifacts.extxyz import read_labels, write_labels
 from zeroflux.frames import Frame
 from zeroflux.labelling import pyscf
 from zeroflux.labelling.dispersion import dispersion_energies
 from zeroflux.labelling.kinetic import gradient_basis, gradient_density_matrix
-from zeroflux.labelling.label import basin_terms
+from zeroflux.labelling.label import basin_terms, label_frame
 from zeroflux.labelling.pyscf import PyscfEngine
 from zeroflux.labels import TERMS, Label
 from zeroflux.partition import basins
@@ -179,3 +180,33 @@ def test_shares_of_dispersion_add_up_to_the_energy_of_the_library(frame, three_b
     assert abs(shares.sum() - energy) < 1e-9
     other = RationalDampingParam(method="pbe", atm=not three_body)
     assert abs(shares.sum() - float(model.get_dispersion(other, grad=False)["energy"])) > 1e-6
+
+
+def test_forces_are_the_slope_of_the_energy(tmp_path):
+    """Central difference of the labels' total energy, dispersion included, and the file."""
+    length = 6.5 * ANGSTROM
+    frame = Frame(
+        atomic_numbers=np.array([36, 36]),
+        positions=np.array([[0.1, 0.2, 0.3], [3.4, 0.6, 1.2]]) * ANGSTROM,
+        cell=np.eye(3) * length,
+    )
+    engine = PyscfEngine(
+        density_cutoff=90.0, gradient_tolerance=1e-5, energy_tolerance=1e-9, with_forces=True
+    ).prepared(["Kr"])
+    label = label_frame(frame, engine=engine, method="weight")
+    assert label.forces is not None
+
+    def energy(step: float) -> float:
+        positions = frame.positions.copy()
+        positions[1, 0] += step
+        moved = replace(frame, positions=positions)
+        shares = dispersion_energies(moved, functional="PBE")
+        return replace(engine, with_forces=False).energy_densities(moved).total_energy + sum(shares)
+
+    slope = (energy(0.02) - energy(-0.02)) / 0.04
+    # What the multigrid's truncations leave (1e-5 hartree/bohr is 0.5 meV/Å).
+    assert abs(label.forces[1, 0] + slope) < 1e-5
+    assert abs(label.forces[1, 0] - slope) > 1e-3  # control: the other sign
+    write_labels(tmp_path / "label.extxyz", [label])
+    (again,) = read_labels(tmp_path / "label.extxyz")
+    np.testing.assert_allclose(again.forces, label.forces, atol=1e-8)

@@ -42,7 +42,10 @@ def label_to_atoms(label: Label) -> Atoms:
     atoms.arrays["basin_energy"] = label.basin_energy / ELECTRONVOLT
     for name in BASIN_FIELDS:
         atoms.arrays[f"basin_{name}"] = getattr(label.terms, name) / FIELD_UNITS[name]
-    atoms.calc = SinglePointCalculator(atoms, energy=label.total_energy / ELECTRONVOLT)
+    results: dict[str, Any] = {"energy": label.total_energy / ELECTRONVOLT}
+    if label.forces is not None:
+        results["forces"] = label.forces / (ELECTRONVOLT / ANGSTROM)
+    atoms.calc = SinglePointCalculator(atoms, **results)
     return atoms
 
 
@@ -71,11 +74,13 @@ def label_from_atoms(atoms: Atoms, *, where: str) -> Label:
             for n in BASIN_FIELDS
         }
     )
+    forces = atoms.calc.results.get("forces")
     label = Label(
         frame=Frame.from_ase(atoms),
         total_energy=float(atoms.calc.results["energy"]) * ELECTRONVOLT,
         terms=terms,
         is_converged=is_converged,
+        forces=None if forces is None else np.asarray(forces) * (ELECTRONVOLT / ANGSTROM),
         info=info,
     )
     if is_converged:

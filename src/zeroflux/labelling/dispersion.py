@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 
@@ -48,6 +50,25 @@ def dispersion_energies(
     Grimme, Antony, Ehrlich, Krieg, J. Chem. Phys. 132, 154104 (2010), doi 10.1063/1.3382344;
     Grimme, Ehrlich, Goerigk, J. Comput. Chem. 32, 1456 (2011), doi 10.1002/jcc.21759, eq. (6).
     """
+    model, damping = _model(frame, functional, three_body)
+    pairs = model.get_pairwise_dispersion(damping)
+    # Both matrices are symmetric and their elements sum to the energy, so a row's sum is the
+    # atom's share: half of each pair term, and a third of each triple term.
+    energies = pairs["additive pairwise energy"].sum(axis=1)
+    if three_body:
+        energies = energies + pairs["non-additive pairwise energy"].sum(axis=1)
+    return energies
+
+
+def dispersion_forces(
+    frame: Frame, *, functional: str, three_body: bool = False
+) -> Float[np.ndarray, "n_atoms 3"]:
+    """D3(BJ) forces on the atoms (hartree/bohr); arguments as of `dispersion_energies`."""
+    model, damping = _model(frame, functional, three_body)
+    return -np.asarray(model.get_dispersion(damping, grad=True)["gradient"])
+
+
+def _model(frame: Frame, functional: str, three_body: bool) -> tuple[Any, Any]:
     require_dispersion()
     from dftd3.interface import DispersionModel, RationalDampingParam
 
@@ -57,11 +78,4 @@ def dispersion_energies(
         lattice=frame.cell,
         periodic=np.array([True, True, True]),
     )
-    damping = RationalDampingParam(method=functional.lower(), atm=three_body)
-    pairs = model.get_pairwise_dispersion(damping)
-    # Both matrices are symmetric and their elements sum to the energy, so a row's sum is the
-    # atom's share: half of each pair term, and a third of each triple term.
-    energies = pairs["additive pairwise energy"].sum(axis=1)
-    if three_body:
-        energies = energies + pairs["non-additive pairwise energy"].sum(axis=1)
-    return energies
+    return model, RationalDampingParam(method=functional.lower(), atm=three_body)

@@ -46,6 +46,8 @@ class EnergyDensities:
     total_energy: float
     """Energy of the cell without dispersion, as the self-consistent field gives it (hartree)."""
     is_converged: bool
+    forces: Float[np.ndarray, "n_atoms 3"] | None = None
+    """Forces on the atoms without dispersion (hartree/bohr), if they were asked for."""
     info: dict[str, str | int | float | bool] = field(default_factory=dict)
     """Engine, settings, versions, times."""
 

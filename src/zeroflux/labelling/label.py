@@ -10,7 +10,7 @@ import numpy as np
 from zeroflux.errors import LabelError
 from zeroflux.frames import Frame
 from zeroflux.labelling.backend import Engine
-from zeroflux.labelling.dispersion import dispersion_energies
+from zeroflux.labelling.dispersion import dispersion_energies, dispersion_forces
 from zeroflux.labelling.energy_density import FIELDS, EnergyDensities
 from zeroflux.labels import BASIN_FIELDS, BasinTerms, Label
 from zeroflux.partition import Method, Partition, RefinedPartition, basins, refined_basins
@@ -59,12 +59,14 @@ def label_frame(
     start = time.perf_counter()
     densities = engine.energy_densities(frame)
     solved = time.perf_counter()
+    forces = densities.forces
     if dispersion == "none":
         shares = np.zeros(frame.n_atoms)
     else:
-        shares = dispersion_energies(
-            frame, functional=functional, three_body=dispersion == "d3bj-atm"
-        )
+        three_body = dispersion == "d3bj-atm"
+        shares = dispersion_energies(frame, functional=functional, three_body=three_body)
+        if forces is not None:
+            forces = forces + dispersion_forces(frame, functional=functional, three_body=three_body)
     if densities.is_converged:
         terms = basin_terms(densities, dispersion=shares, method=method)
     else:
@@ -75,6 +77,7 @@ def label_frame(
         total_energy=densities.total_energy + float(shares.sum()),
         terms=terms,
         is_converged=densities.is_converged,
+        forces=forces,
         info=dict(densities.info),
     )
     label.info.update(

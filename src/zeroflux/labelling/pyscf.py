@@ -28,6 +28,7 @@ from zeroflux.labelling.gth_data import (
     pseudopotential,
     semilocal_parts,
 )
+from zeroflux.labelling.forces import kohn_sham_forces
 from zeroflux.labelling.keys import content_key
 from zeroflux.labelling.kinetic import kinetic_energy_density, sharp_primitive_corrections
 from zeroflux.labelling.pseudopotential import nonlocal_energies, short_range_potential
@@ -65,7 +66,8 @@ class Solution(NamedTuple):
     cpu_s: float
 
 
-_NO_SETTINGS = ("isolated_atoms", "orbital_folder")  # fields that labels do not depend on
+# Fields that labels do not depend on; forces are added to a label and change nothing else in it.
+_NO_SETTINGS = ("isolated_atoms", "orbital_folder", "with_forces")
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,8 @@ class PyscfEngine:
     """Largest norm of the orbital gradient."""
     max_cycles: int = 40
     """SCF steps before a configuration counts as not converged."""
+    with_forces: bool = False
+    """Whether forces are evaluated too."""
     isolated_atoms: Mapping[str, IsolatedAtom] = field(default_factory=dict)
     """Atoms already computed at these settings; see `prepared`."""
     orbital_folder: Path | None = None
@@ -122,6 +126,11 @@ class PyscfEngine:
     @property
     def settings(self) -> dict[str, str | int | float]:
         """Everything that the labels depend on."""
+        return self._orbital_settings | ({"with_forces": True} if self.with_forces else {})
+
+    @property
+    def _orbital_settings(self) -> dict[str, str | int | float]:
+        """Everything that the orbitals depend on."""
         names = (f.name for f in fields(self) if f.name not in _NO_SETTINGS)
         return {name: getattr(self, name) for name in names}
 
@@ -261,7 +270,9 @@ class PyscfEngine:
         return solution
 
     def _orbital_file(self, frame: Frame) -> Path:
-        return Path(self.orbital_folder or ".") / f"{content_key(frame, self.settings)}.npz"
+        return (
+            Path(self.orbital_folder or ".") / f"{content_key(frame, self._orbital_settings)}.npz"
+        )
 
     def _kept(self, frame: Frame) -> Solution | None:
         """Solution of an earlier calculation of the same configuration and settings."""
@@ -316,6 +327,7 @@ class PyscfEngine:
             },
             total_energy=solution.total_energy,
             is_converged=solution.is_converged,
+            forces=kohn_sham_forces(solver, solution.orbitals) if self.with_forces else None,
             info={
                 "engine": self.name,
                 "engine_version": pyscf.__version__,

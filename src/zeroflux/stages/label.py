@@ -39,6 +39,7 @@ def engine_of(settings: LabelConfig, *, orbital_folder: Path | None = None) -> E
         pseudopotential=settings.pseudopotential,
         density_cutoff=settings.density_cutoff_hartree,
         max_cycles=settings.max_cycles,
+        with_forces=settings.forces,
         orbital_folder=orbital_folder,
     )
 
