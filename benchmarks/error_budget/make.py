@@ -82,7 +82,7 @@ def shortcut_table(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> str:
         for row in rows
         if _where(row) == where and row["predictor"] == name
     ]
-    header = ["atoms", "predictor", "held-out totals", "error of E_A", "spread", "slope", "r"]
+    header = ["species", "predictor", "held-out totals", "error of E_A", "spread", "slope", "r"]
     return table([*header, "bound"], lines)
 
 
@@ -113,7 +113,7 @@ def choice_table(budget: Budget) -> str:
                         f"{errors[best]:.2f}",
                     ]
                 )
-    header = ["atoms", "slopes", "chosen by totals", "its error of E_A", "best for the atoms"]
+    header = ["species", "slopes", "chosen by totals", "its error of E_A", "best for the atoms"]
     return table([*header, "its error"], lines)
 
 
@@ -133,7 +133,7 @@ def slope_table(comparisons: Sequence[ShortcutComparison | None], names: Sequenc
                 lines.append(
                     [_where(row), f"`{row['predictor']}`", term, _interval(fitted), f"{local:.2f}"]
                 )
-    return table(["atoms", "predictor", "term", "slope of totals", "slope of atoms"], lines)
+    return table(["species", "predictor", "term", "slope of totals", "slope of atoms"], lines)
 
 
 def zero_table(rows: Sequence[dict[str, Any]]) -> str:
@@ -167,7 +167,7 @@ def all_tables(
     within = [row for c in budget.within.values() for row in score_rows(c)]
     found = {
         "data": table(
-            ["atoms", "configurations", "atoms", "spread of E_A", "spread of the charge (e)"],
+            ["species", "configurations", "atoms", "spread of E_A", "spread of the charge (e)"],
             [
                 [
                     *(_where(r), str(r["n_configurations"]), str(r["n_atoms"])),
@@ -180,7 +180,7 @@ def all_tables(
         "choice": choice_table(budget),
         "slopes": slope_table([*budget.within.values()], ("es", "t,xc", "t,xc,es")),
         "modes": table(
-            ["atoms", "mode", "share of the variance", "moves E_A by", "\\|r\\| with the charge"],
+            ["species", "mode", "share of the variance", "moves E_A by", "\\|r\\| with the charge"],
             [
                 [
                     *(_where(r), str(r["mode"]), f"{100 * r['share']:.2f} %"),
@@ -190,7 +190,7 @@ def all_tables(
             ],
         ),
         "locality": table(
-            ["atoms", "number", "spread", "error, left out", "r"],
+            ["species", "number", "spread", "error, left out", "r"],
             [
                 [
                     *(_where(r), str(r["n_atoms"]), f"{r['spread_mev']:.1f}"),
@@ -200,7 +200,7 @@ def all_tables(
             ],
         ),
         "surface": table(
-            ["atoms", "surface, ¼∫∇²ρ (rms)", "closure, per atom (rms)"],
+            ["species", "surface, ¼∫∇²ρ (rms)", "closure, per atom (rms)"],
             [
                 [_where(r), f"{r['surface_mev']:.3f}", f"{r['closure_mev']:.4f}"]
                 for r in data_rows(budget)
@@ -212,7 +212,7 @@ def all_tables(
         found["transfer"] = shortcut_table(across, SHOWN)
     if gauges:
         found["gauge"] = table(
-            ["atoms", "number", "gauge", "spread", "mean change", "rms change", "r", "slope"],
+            ["species", "number", "gauge", "spread", "mean change", "rms change", "r", "slope"],
             [
                 [
                     *(_where(r), str(r["n_atoms"]), GAUGE_WORDS[r["gauge"]]),
@@ -224,7 +224,7 @@ def all_tables(
             ],
         )
         found["charges"] = table(
-            ["atoms", "basins of ρ, charge (rms, e)", "neutral volumes, charge (rms, e)"],
+            ["species", "basins of ρ, charge (rms, e)", "neutral volumes, charge (rms, e)"],
             [
                 [_where(r), f"{r['basin_charge_rms']:.1e}", f"{r['neutral_charge_rms']:.1e}"]
                 for r in gauge_rows(gauges)
@@ -246,7 +246,7 @@ def all_tables(
         found["zeros"] = zero_table(zeros)
     if floors:
         found["floors"] = table(
-            ["atoms", "number", "change", "rms change of E_A", "r", "slope"],
+            ["species", "number", "change", "rms change of E_A", "r", "slope"],
             [
                 [
                     *(_where(r), str(r["n_atoms"]), r["change"]),
