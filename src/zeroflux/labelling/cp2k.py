@@ -134,10 +134,22 @@ class Cp2kEngine:
             is odd, or CP2K is not there or fails.
         """
         with self.calculation(frame) as calculation:
-            energies = calculation.energies
-            if not energies.is_converged:
+            if not calculation.energies.is_converged:
                 return self._not_converged(frame, calculation)
-            restart = read_restart_orbitals(calculation.folder / f"{PROJECT}-RESTART.wfn")
+            solution = self.solution(frame, calculation)
+        densities = self._evaluator().densities_of_orbitals(frame, solution)
+        densities.info.update(self._info(calculation))
+        return densities
+
+    def solution(self, frame: Frame, calculation: Cp2kCalculation) -> Solution:
+        """Orbitals of a finished calculation, in PySCF's order of functions, and its energy.
+
+        Raises
+        ------
+        FileFormatError
+            If the restart file is damaged or not of this configuration and basis.
+        """
+        restart = read_restart_orbitals(calculation.folder / f"{PROJECT}-RESTART.wfn")
         expected = [
             shells_of(basis_set(self.basis, chemical_symbols[z])) for z in frame.atomic_numbers
         ]
@@ -147,17 +159,14 @@ class Cp2kEngine:
                 f"expected {expected}, as in the basis that was written. Report this with the "
                 "version of CP2K."
             )
-        solution = Solution(
+        return Solution(
             orbitals=restart.coefficients[restart_rows(restart.functions_of_shells)],
-            total_energy=energies.total,
-            is_converged=True,
-            n_cycles=energies.n_cycles,
+            total_energy=calculation.energies.total,
+            is_converged=calculation.energies.is_converged,
+            n_cycles=calculation.energies.n_cycles,
             wall_s=calculation.wall_s,
             cpu_s=calculation.cpu_s,
         )
-        densities = self._evaluator().densities_of_orbitals(frame, solution)
-        densities.info.update(self._info(calculation))
-        return densities
 
     def isolated_atom_energy(self, symbol: str) -> float:
         """Energy of one atom in a large box at the same settings (hartree)."""
