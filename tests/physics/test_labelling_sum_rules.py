@@ -133,6 +133,17 @@ def test_kept_orbitals_give_the_same_densities(frame, engine, densities):
         np.testing.assert_allclose(again.fields[name], field, atol=1e-10)
 
 
+def test_kept_atoms_are_not_computed_again(engine, monkeypatch):
+    def refuse(*_):
+        raise AssertionError("an SCF was started")
+
+    monkeypatch.setattr(PyscfEngine, "_solver", refuse)
+    fresh = replace(engine, isolated_atoms={})
+    assert fresh.isolated_atom_energy("Kr") == engine.isolated_atoms["Kr"].energy
+    with pytest.raises(AssertionError, match="SCF"):
+        replace(fresh, density_cutoff=100.0).isolated_atom_energy("Kr")
+
+
 def test_basins_have_zero_flux_and_shifted_ones_do_not(densities):
     partition = basins(
         densities.density, densities.grid, densities.frame, reference=densities.reference

@@ -106,7 +106,7 @@ class PyscfEngine:
     isolated_atoms: Mapping[str, IsolatedAtom] = field(default_factory=dict)
     """Atoms already computed at these settings; see `prepared`."""
     orbital_folder: Path | None = None
-    """Where converged orbitals are kept, so that a change of what is made of them needs no new
+    """Where converged orbitals and isolated atoms are kept, so that a change of what is made of them needs no new
     calculation; nowhere by default."""
     name: str = field(default="pyscf", init=False)
 
@@ -172,6 +172,10 @@ class PyscfEngine:
 
     def _isolated_atom(self, symbol: str) -> IsolatedAtom:
         frame = isolated_atom(symbol, box_length=ISOLATED_BOX)
+        path = self._orbital_file(frame).with_suffix(".atom.npz")
+        if self.orbital_folder is not None and path.exists():
+            with np.load(path) as kept:
+                return IsolatedAtom(kept["energy"].item(), kept["density_matrix"])
         # Most steps on a coarse grid, whose density matrix starts the one that counts.
         coarse = replace(self, density_cutoff=0.25 * self.density_cutoff)
         start = coarse._solver(coarse._cell(frame))
@@ -183,7 +187,10 @@ class PyscfEngine:
                 f"The isolated {symbol} atom did not converge in {self.max_cycles} SCF steps; "
                 "expected a closed-shell atom. Check basis and pseudopotential."
             )
-        return IsolatedAtom(float(solver.e_tot), np.asarray(solver.make_rdm1()))
+        atom = IsolatedAtom(float(solver.e_tot), np.asarray(solver.make_rdm1()))
+        if self.orbital_folder is not None:
+            _keep(path, atom)
+        return atom
 
     def _cell(self, frame: Frame) -> Any:
         try:
@@ -262,11 +269,7 @@ class PyscfEngine:
             cpu_s=time.process_time() - cpu,
         )
         if self.orbital_folder is not None and solution.is_converged:
-            self.orbital_folder.mkdir(parents=True, exist_ok=True)
-            path = self._orbital_file(frame)
-            part = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-            np.savez(part, **solution._asdict())
-            part.replace(path)
+            _keep(self._orbital_file(frame), solution)
         return solution
 
     def _orbital_file(self, frame: Frame) -> Path:
@@ -347,6 +350,14 @@ class PyscfEngine:
             densities_cpu_s=round(cpu - since[1], 2),
         )
         return densities
+
+
+def _keep(path: Path, result: Solution | IsolatedAtom) -> None:
+    """Write a result; the file appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.stem}.{os.getpid()}.npz")
+    np.savez(part, **result._asdict())
+    part.replace(path)
 
 
 def _clocks() -> tuple[float, float]:
