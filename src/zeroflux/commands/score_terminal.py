@@ -13,7 +13,8 @@ from rich.table import Table as RichTable
 from zeroflux.commands.score import ScoreReport
 from zeroflux.errors import ConfigError
 from zeroflux.report import ReportData, write_report
-from zeroflux.report.tables import model_table, noise_table, table_csv, total_table
+from zeroflux.report.table import table_csv
+from zeroflux.report.tables import model_table, noise_table, total_table
 from zeroflux.units import ELECTRONVOLT, MILLIELECTRONVOLT
 
 _LOCAL = ("model", "system", "species", "RMSE (meV)", "95 % interval (meV)", "spread (meV)")

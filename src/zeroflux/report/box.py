@@ -8,8 +8,9 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from zeroflux.correlation import system_name
-from zeroflux.report.data import ModelResult, ReportData
-from zeroflux.units import ANGSTROM, MILLIELECTRONVOLT
+from zeroflux.report.data import ReportData
+from zeroflux.report.selection import centred_mev, model_title, shown_networks
+from zeroflux.units import ANGSTROM
 
 MAX_BOXES = 40
 """Configurations offered by the picker; more would only make the page heavy."""
@@ -24,7 +25,8 @@ def boxes(data: ReportData) -> list[dict[str, Any]]:
     chosen = list(data.evaluated) or [
         k for k, label in enumerate(data.labels) if label.is_converged
     ]
-    models = _one_per_size(data.networks) if data.evaluated else []
+    # A network that lacks an element has no energy for some of the atoms.
+    models = [m for m in shown_networks(data) if np.isfinite(m.local_energy).all()]
     labels = [data.labels[k] for k in chosen]
     if not labels:
         return []
@@ -32,11 +34,11 @@ def boxes(data: ReportData) -> list[dict[str, Any]]:
     keys = np.concatenate(
         [[f"{system_name(label)} {z}" for z in label.frame.atomic_numbers] for label in labels]
     )
-    basin = _centred(np.concatenate([label.basin_energy for label in labels]), keys)
+    basin = centred_mev(np.concatenate([label.basin_energy for label in labels]), keys)
     fields = {"basin energy": basin}
     for model in models:
-        name = f"{model.architecture} {model.n_parameters:,}"
-        local = _centred(model.local_energy, keys)
+        name = model_title(data, model).removesuffix(" parameters").replace(", ", " ")
+        local = centred_mev(model.local_energy, keys)
         fields[f"local energy, {name}"] = local
         fields[f"local − basin, {name}"] = local - basin
     ends = np.cumsum(sizes)
@@ -54,24 +56,6 @@ def boxes(data: ReportData) -> list[dict[str, Any]]:
         }
         for k in shown
     ]
-
-
-def _one_per_size(networks: tuple[ModelResult, ...]) -> list[ModelResult]:
-    """The network of median error of each architecture and size."""
-    groups: dict[tuple[str, int], list[ModelResult]] = {}
-    for model in networks:
-        groups.setdefault((model.architecture, model.n_parameters), []).append(model)
-    return [
-        sorted(own, key=lambda model: model.home_error)[(len(own) - 1) // 2]
-        for own in groups.values()
-    ]
-
-
-def _centred(energy: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """Energy relative to the mean of its species and system (meV)."""
-    _, code = np.unique(keys, return_inverse=True)
-    mean = np.bincount(code, weights=energy) / np.bincount(code)
-    return (energy - mean[code]) / MILLIELECTRONVOLT
 
 
 def _wrapped(label) -> np.ndarray:

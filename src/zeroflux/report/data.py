@@ -12,9 +12,13 @@ from jaxtyping import Float
 from zeroflux.correlation import ShortcutComparison, system_name
 from zeroflux.errors import ArtifactError
 from zeroflux.evaluation import (
+    Ambiguity,
     Association,
+    BestSize,
+    Checkpoint,
     LocalityScore,
     NoiseFloors,
+    ReceptiveField,
     RigidityProfile,
     SizeRegression,
     SpeciesScore,
@@ -46,6 +50,8 @@ class ModelResult:
     """Totals it was trained on; 0 if unknown."""
     target: str = "total"
     """What it was trained on: ``"total"``; else a control, such as ``"local"`` (basin energies)."""
+    size: int = 0
+    """Number of parameters asked for: sizes of different architectures that belong together."""
 
     def is_home(self, system: str) -> bool:
         """Whether a system is like those of the training set."""
@@ -60,6 +66,16 @@ class ModelResult:
     def home_error(self) -> float:
         """Centred local error over those systems (hartree)."""
         return pooled_rmse(self.home_scores)
+
+    @property
+    def home_total_error(self) -> float:
+        """Centred error of totals per atom over those systems (hartree)."""
+        used = [score for score in self.totals if self.is_home(score.system)]
+        if not used:
+            return float("nan")
+        weight = np.array([score.n_configurations for score in used], dtype=np.float64)
+        square = np.array([score.centred_rmse.value**2 for score in used])
+        return float(np.sqrt(weight @ square / weight.sum()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +111,40 @@ class DimerCurve:
 
 
 @dataclass(frozen=True)
+class SizeCell:
+    """The effect of size for one architecture on one training set."""
+
+    trained_on: str
+    architecture: str
+    n_training: int
+    slope: SizeRegression
+    """Local error on log size (hartree per decade)."""
+    slope_at_equal_totals: SizeRegression | None
+    """The same with the error of totals as a covariate."""
+    best: BestSize
+
+
+@dataclass(frozen=True)
+class SeedAmbiguity:
+    """Differences between the seeds of one size."""
+
+    trained_on: str
+    architecture: str
+    n_parameters: int
+    found: Ambiguity
+
+
+@dataclass(frozen=True, eq=False)
+class Reach:
+    """How far one network looks."""
+
+    trained_on: str
+    architecture: str
+    n_parameters: int
+    field: ReceptiveField
+
+
+@dataclass(frozen=True)
 class SizeTrend:
     """The regression of local error on size for one training set and system."""
 
@@ -110,6 +160,10 @@ class JudgedClaim:
     verdict: Verdict
     unit: Literal["meV per decade", ""] = ""
     """``"meV per decade"`` if the effect is in hartree per decade of parameters."""
+    basis: str = ""
+    """What the interval is over, as a sentence."""
+    details: tuple[str, ...] = ()
+    """The effect group by group, one line each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +180,8 @@ class ReportData:
     labels: Sequence[Label]
     evaluated: Sequence[int] = ()
     """Indices of the labels that the models were scored on."""
+    places: Sequence[str] = ()
+    """Name of the test set (and system) of each of those; their systems if empty."""
     shortcuts: Sequence[ShortcutComparison] = ()
     models: Sequence[ModelResult] = ()
     trends: Sequence[SizeTrend] = ()
@@ -136,6 +192,10 @@ class ReportData:
     noise: NoiseFloors | None = None
     rigidity: Mapping[str, RigidityProfile] = field(default_factory=dict)
     """Error by local prediction rigidity, by the name of the model."""
+    cells: Sequence[SizeCell] = ()
+    ambiguities: Sequence[SeedAmbiguity] = ()
+    reaches: Sequence[Reach] = ()
+    checkpoints: Sequence[Checkpoint] = ()
     dimers: Sequence[DimerCurve] = ()
     traces: Sequence[EnergyTrace] = ()
     distributions: Sequence[RadialDistribution] = ()
@@ -156,6 +216,19 @@ class ReportData:
     def systems(self) -> tuple[str, ...]:
         """Names of the systems that occur in the labels."""
         return tuple(dict.fromkeys(system_name(label) for label in self.labels))
+
+    @property
+    def evaluated_places(self) -> tuple[str, ...]:
+        """Name of the test set of each evaluated label."""
+        return tuple(self.places) or tuple(system_name(self.labels[k]) for k in self.evaluated)
+
+    @property
+    def main_networks(self) -> tuple[ModelResult, ...]:
+        """The networks that learned from all configurations of their training set."""
+        most: dict[str, int] = {}
+        for m in self.networks:
+            most[m.trained_on] = max(most.get(m.trained_on, 0), m.n_training_configurations)
+        return tuple(m for m in self.networks if m.n_training_configurations == most[m.trained_on])
 
     @property
     def networks(self) -> tuple[ModelResult, ...]:

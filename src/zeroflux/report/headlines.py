@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +11,8 @@ from ase.data import chemical_symbols
 from zeroflux.correlation import ShortcutComparison
 from zeroflux.evaluation import SpeciesScore
 from zeroflux.evaluation.statistics import Estimate
-from zeroflux.report.data import JudgedClaim, ReportData
+from zeroflux.report.data import JudgedClaim, ModelResult, ReportData
+from zeroflux.report.selection import baseline_name
 from zeroflux.units import MILLIELECTRONVOLT
 
 FEW_LABELS, FEW_SEEDS = 100, 10
@@ -37,12 +39,11 @@ class Headline:
 
 def headlines(data: ReportData) -> tuple[Headline, ...]:
     """Findings in the order of their weight; each says how much data stands behind it."""
-    found = [_evidence(data), _emergence(data), _size(data)]
-    found += [
-        Headline(c.verdict.criterion.claim, c.verdict.outcome, _claim_sentence(c))
+    found: list[Headline | None] = [
+        Headline(c.verdict.criterion.claim, c.verdict.outcome, _claim_sentence(c), c.details)
         for c in data.claims
     ]
-    found += [_shortcut(data), _locality(data)]
+    found += [_evidence(data), _emergence(data), _size(data), _shortcut(data), _locality(data)]
     return tuple(headline for headline in found if headline is not None)
 
 
@@ -75,54 +76,75 @@ def _evidence(data: ReportData) -> Headline:
 
 
 def _emergence(data: ReportData) -> Headline | None:
-    """How well the best size decomposes, beside the baseline that knows totals only."""
-    networks = data.networks
-    if not networks or not any(m.scores for m in networks):
+    """How well the best size decomposes, beside the baselines that know totals only."""
+    networks = [m for m in data.main_networks if m.home_scores]
+    if not networks:
         return None
-    by_size: dict[tuple[str, int], list[float]] = {}
+    found = [
+        _best_of(data, trained_on, [m for m in networks if m.trained_on == trained_on])
+        for trained_on in dict.fromkeys(m.trained_on for m in networks)
+    ]
+    errors = [error for error, _ in found]
+    outcome = (
+        f"{errors[0]:.2f} meV"
+        if len(errors) == 1
+        else f"{min(errors):.1f} to {max(errors):.1f} meV"
+    )
+    if len(found) == 1:
+        return Headline(
+            "Local energies from totals", outcome, f"Trained on totals only, {found[0][1]}"
+        )
+    return Headline(
+        "Local energies from totals",
+        outcome,
+        "Centred error of the best model that saw totals only, on systems like those trained on.",
+        tuple(text for _, text in found),
+    )
+
+
+def _best_of(
+    data: ReportData, trained_on: str, networks: Sequence[ModelResult]
+) -> tuple[float, str]:
+    """Smallest mean error (meV) among sizes, and a sentence about it."""
+    by_size: dict[tuple[str, int], list[ModelResult]] = {}
     for model in networks:
-        by_size.setdefault((model.architecture, model.n_parameters), []).append(
-            model.home_error / MILLIELECTRONVOLT
-        )
-    (architecture, size), errors = min(by_size.items(), key=lambda item: float(np.mean(item[1])))
-    best_error = float(np.mean(errors)) * MILLIELECTRONVOLT
-    pearson = [
-        score.pearson.value
-        for model in networks
-        if (model.architecture, model.n_parameters) == (architecture, size)
-        for score in model.home_scores
-    ]
-    spread = np.sqrt(
-        np.average(
-            [s.spread**2 for s in networks[0].scores],
-            weights=[s.n_atoms for s in networks[0].scores],
-        )
+        by_size.setdefault((model.architecture, model.n_parameters), []).append(model)
+    (architecture, size), best = min(
+        by_size.items(), key=lambda item: float(np.mean([m.home_error for m in item[1]]))
     )
+    errors = np.array([m.home_error for m in best]) / MILLIELECTRONVOLT
+    pearson = [score.pearson.value for m in best for score in m.home_scores]
+    scores = best[0].home_scores
+    spread = np.sqrt(np.average([s.spread**2 for s in scores], weights=[s.n_atoms for s in scores]))
     scatter = (
-        f" ± {np.std(errors, ddof=1):.2f} meV (standard deviation over {len(errors)} seeds)"
+        f" ± {errors.std(ddof=1):.2f} meV (standard deviation over {len(errors)} seeds)"
         if len(errors) > 1
-        else " meV (one seed)"
+        else " meV (one model)"
     )
+    several = len({m.trained_on for m in data.networks}) > 1
+    where = f"{trained_on}: " if several else ""
     sentence = (
-        f"Trained on totals only, {architecture} models of {size:,} parameters give basin "
-        f"energies with a centred error of {np.mean(errors):.2f}{scatter} of a "
-        f"spread of {spread / MILLIELECTRONVOLT:.1f} meV, mean "
-        f"r = {np.nanmean(pearson):.3f}."
+        f"{where}{architecture} models of {size:,} parameters give basin energies with a centred "
+        f"error of {errors.mean():.2f}{scatter} of a spread of {spread / MILLIELECTRONVOLT:.1f} "
+        f"meV, mean r = {np.nanmean(pearson):.3f}."
     )
-    baselines = [
-        f"{model.name} {model.home_error / MILLIELECTRONVOLT:.1f} meV"
-        for model in data.models
-        if model.is_baseline
+    levels = [
+        m for m in data.models if m.is_baseline and (not several or m.trained_on == trained_on)
     ]
-    if baselines:
-        sentence += f" Baselines: {', '.join(baselines)}."
-        better = [m.name for m in data.models if m.is_baseline and m.home_error < best_error]
+    if levels:
+        named = [f"{baseline_name(m)} {m.home_error / MILLIELECTRONVOLT:.1f} meV" for m in levels]
+        sentence += f" Baselines: {', '.join(named)}."
+        better = [
+            baseline_name(m)
+            for m in levels
+            if m.home_error / MILLIELECTRONVOLT < float(errors.mean())
+        ]
         if better:
             sentence += (
                 f" With these data {' and '.join(better)} does better than the best size of "
                 "network on average."
             )
-    return Headline("Local energies from totals", f"{np.mean(errors):.2f} meV", sentence)
+    return float(errors.mean()), sentence
 
 
 def _size(data: ReportData) -> Headline | None:
@@ -208,10 +230,12 @@ def _locality(data: ReportData) -> Headline | None:
 def _fewest_seeds(data: ReportData) -> int:
     """Smallest number of networks of one architecture, size and training set."""
     counts: dict[tuple[str, int, str], int] = {}
-    for model in data.networks:
+    for model in data.main_networks:
         key = (model.architecture, model.n_parameters, model.trained_on)
         counts[key] = counts.get(key, 0) + 1
-    return min(counts.values(), default=0)
+    # Models without a random start come once each, and more seeds would change nothing.
+    seeded = {key[0] for key, count in counts.items() if count > 1}
+    return min((n for key, n in counts.items() if not seeded or key[0] in seeded), default=0)
 
 
 def _claim_sentence(claim: JudgedClaim) -> str:
@@ -229,6 +253,7 @@ def _claim_sentence(claim: JudgedClaim) -> str:
     return (
         f"Effect {effect.value * scale:.3g}{unit} ({interval}); the criterion set beforehand asks "
         f"for the whole interval to lie {side} {limit:.3g}."
+        + (f" {claim.basis}" if claim.basis else "")
     )
 
 

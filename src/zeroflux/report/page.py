@@ -16,26 +16,33 @@ from zeroflux.report.charts import all_charts
 from zeroflux.report.data import ReportData
 from zeroflux.report.headlines import headlines
 from zeroflux.report.plotly_chart import plotly_figure
-from zeroflux.report.tables import Table, all_tables, table_csv
+from zeroflux.report.table import Table, table_csv
+from zeroflux.report.tables import all_tables
 
 SECTIONS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
     (
+        "size",
+        "Size",
+        ("size-slopes", "error-against-size", "learning-curve"),
+        ("size-effect",),
+    ),
+    (
         "local",
         "Local energies",
-        ("local-parity", "error-against-size", "total-parity"),
+        ("local-parity", "total-parity"),
         ("local-energies", "total-energies", "noise-floors"),
     ),
     (
         "transfer",
         "Transfer",
-        (
-            "transfer-matrix",
-            "fidelity-transfer",
-            "learning-curve",
-            "dimer-curves",
-            "error-by-rigidity",
-        ),
-        ("transfer-correlations",),
+        ("fidelity-transfer", "transfer-matrix", "dimer-curves"),
+        ("transfer-correlations", "transfer-totals", "transfer-local", "checkpoints"),
+    ),
+    (
+        "why",
+        "Why",
+        ("seed-ambiguity", "receptive-fields", "error-by-rigidity"),
+        ("seed-ambiguity-table", "receptive-radius"),
     ),
     (
         "shortcut",

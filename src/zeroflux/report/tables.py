@@ -2,48 +2,41 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from ase.data import chemical_symbols
 
-from zeroflux.evaluation.statistics import Estimate
 from zeroflux.report.data import ModelResult, ReportData
-from zeroflux.units import MILLIELECTRONVOLT
+from zeroflux.report.study_tables import (
+    ambiguity_table,
+    checkpoint_table,
+    reach_table,
+    size_table,
+    summary_table,
+    transfer_local_table,
+    transfer_table,
+)
+from zeroflux.report.table import Cell, Table, interval, mev, mev_interval
 
-Cell = str | float | int
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table that sorts in the page and is written as CSV."""
-
-    name: str
-    title: str
-    caption: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-
-
-def table_csv(table: Table) -> str:
-    """The table as comma-separated values."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table.columns)
-    writer.writerows(
-        [f"{cell:.7g}" if isinstance(cell, float) else cell for cell in row] for row in table.rows
-    )
-    return out.getvalue()
+MAX_MODELS = 40
+"""Models that get rows of their own; of more, the means over seeds are shown."""
 
 
 def all_tables(data: ReportData) -> tuple[Table, ...]:
     """All tables that have rows, in the order of the page."""
+    is_study = len(data.models) > MAX_MODELS
+    per_model = (
+        (summary_table(data), transfer_table(data), transfer_local_table(data))
+        if is_study
+        else (model_table(data.models), total_table(data.models))
+    )
     tables = (
-        model_table(data.models),
-        total_table(data.models),
+        *per_model,
+        size_table(data),
+        ambiguity_table(data),
+        reach_table(data),
+        checkpoint_table(data),
         shortcut_table(data),
         slope_table(data),
         locality_table(data),
@@ -66,14 +59,14 @@ def model_table(models: Sequence[ModelResult]) -> Table:
                     model.seed,
                     s.system,
                     chemical_symbols[s.species],
-                    _mev(s.rmse.value),
-                    _mev_interval(s.rmse),
-                    _mev(s.spread),
+                    mev(s.rmse.value),
+                    mev_interval(s.rmse),
+                    mev(s.spread),
                     s.slope.value,
                     s.pearson.value,
                     s.r2.value,
                     s.rank_within.value,
-                    _mev(s.offset),
+                    mev(s.offset),
                     s.n_configurations,
                 )
             )
@@ -110,10 +103,10 @@ def total_table(models: Sequence[ModelResult]) -> Table:
             model.n_parameters,
             model.seed,
             s.system,
-            _mev(s.rmse.value),
-            _mev_interval(s.rmse),
-            _mev(s.mae.value),
-            _mev(s.mean_error),
+            mev(s.rmse.value),
+            mev_interval(s.rmse),
+            mev(s.mae.value),
+            mev(s.mean_error),
             s.n_configurations,
         )
         for model in models
@@ -151,15 +144,15 @@ def shortcut_table(data: ReportData) -> Table:
                         ", ".join(comparison.trained_on),
                         s.system,
                         chemical_symbols[s.species],
-                        _mev(s.rmse.value),
-                        _mev_interval(s.rmse),
-                        _mev(bounds[s.system, s.species]),
-                        _mev(s.spread),
+                        mev(s.rmse.value),
+                        mev_interval(s.rmse),
+                        mev(bounds[s.system, s.species]),
+                        mev(s.spread),
                         s.slope.value,
                         s.pearson.value,
                         result.held_out.r2,
-                        _mev(result.held_out.rmse),
-                        _mev(result.sum_rule_rms),
+                        mev(result.held_out.rmse),
+                        mev(result.sum_rule_rms),
                     )
                 )
     return Table(
@@ -251,8 +244,8 @@ def locality_table(data: ReportData) -> Table:
             (
                 s.system,
                 chemical_symbols[s.species],
-                _mev(s.rmse),
-                _mev(s.spread),
+                mev(s.rmse),
+                mev(s.spread),
                 s.pearson,
                 s.n_atoms,
             )
@@ -285,9 +278,9 @@ def association_table(data: ReportData) -> Table:
                 a.group,
                 a.n_models,
                 a.correlation.value,
-                _interval(a.correlation),
+                interval(a.correlation),
                 a.partial.value,
-                _interval(a.partial),
+                interval(a.partial),
                 a.p_value,
                 a.adjusted_p_value,
             )
@@ -306,7 +299,7 @@ def noise_table(data: ReportData) -> Table:
             ("direct against shortcut, centred", data.noise.shortcut),
             ("seeds of one network, per atom", data.noise.seeds),
         )
-        rows = tuple((name, _mev(value)) for name, value in floors if np.isfinite(value))
+        rows = tuple((name, mev(value)) for name, value in floors if np.isfinite(value))
     return Table(
         "noise-floors",
         "Noise floors",
@@ -314,22 +307,3 @@ def noise_table(data: ReportData) -> Table:
         ("source", "size (meV)"),
         rows,
     )
-
-
-def _mev(value: float) -> float:
-    """Hartree to meV."""
-    return float(value / MILLIELECTRONVOLT)
-
-
-def _mev_interval(estimate: Estimate) -> str:
-    """Interval in meV."""
-    if not np.isfinite(estimate.low):
-        return "too few data"
-    return f"{_mev(estimate.low):.2f} to {_mev(estimate.high):.2f}"
-
-
-def _interval(estimate: Estimate) -> str:
-    """Interval of a number without unit."""
-    if not np.isfinite(estimate.low):
-        return "too few data"
-    return f"{estimate.low:.2f} to {estimate.high:.2f}"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,22 @@ import numpy as np
 from zeroflux.artifacts.extxyz import read_labels
 from zeroflux.artifacts.manifest import read_manifest
 from zeroflux.correlation import component_table, system_name
-from zeroflux.evaluation import locality, noise_floors, size_regression
+from zeroflux.evaluation import RigidityProfile, locality, noise_floors
 from zeroflux.labels import Label
+from zeroflux.stages import probes, study
 from zeroflux.stages.correlate import comparisons
-from zeroflux.stages.evaluate import PREDICTIONS, load_results, split_of
+from zeroflux.stages.evaluate import (
+    INDEX,
+    PREDICTIONS,
+    load_results,
+    place_names,
+    read_index,
+    split_of,
+)
 from zeroflux.stages.label import LABELS
 from zeroflux.stages.machinery import Run, Stage, replace_text
 from zeroflux.stages.sample import RADIAL
+from zeroflux.stages.train import MODELS, read_cells
 from zeroflux.units import ANGSTROM, ELECTRONVOLT
 
 if TYPE_CHECKING:
@@ -30,35 +40,25 @@ SUMMARY = "summary.txt"
 
 def report_data(run: Run) -> ReportData:
     """Everything that the page shows, gathered from the artifacts."""
-    from zeroflux.report import ReportData, SizeTrend
+    from zeroflux.report import ReportData
 
     every_label = read_labels(run.folder("label") / LABELS, only_converged=False)
     labels = [label for label in every_label if label.is_converged]
     position = [k for k, label in enumerate(every_label) if label.is_converged]
-    test = split_of(run)["test"]
-    results = load_results(run, labels)
-    networks = [result for result in results if not result.is_baseline]
-    table = component_table(labels)
-    rng = np.random.default_rng(run.config.evaluate.seed)
-    trends = []
-    if len({model.n_parameters for model in networks}) > 1:
-        regression = size_regression(
-            np.array([model.n_parameters for model in networks]),
-            np.array([model.home_error for model in networks]),
-            n_bootstrap=run.config.evaluate.n_bootstrap,
-            rng=rng,
-        )
-        trends.append(SizeTrend("all systems", regression))
+    split = split_of(run)
+    test = split["test"]
+    results = _results(run, labels)
     shortcuts = comparisons(labels, run.config.correlate)
     usable = [comparison for comparison in shortcuts if comparison.results]
     errors = [s.rmse.value for comparison in usable for s in comparison.best.scores]
-    return ReportData(
+    table = component_table(labels)
+    data = ReportData(
         title=run.config.title,
         labels=every_label,
         evaluated=[position[k] for k in test],
+        places=_places(labels, split),
         shortcuts=usable,
         models=results,
-        trends=trends,
         locality=locality(
             frames=[label.frame for label in labels],
             energy=table.basin_energy,
@@ -68,19 +68,134 @@ def report_data(run: Run) -> ReportData:
             laplacian=np.concatenate([label.terms.laplacian for label in labels]),
             closure_per_atom=np.array([label.closure / label.n_atoms for label in labels]),
             shortcut_rmse=float(np.sqrt(np.mean(np.square(errors)))) if errors else float("nan"),
-            local_energy_by_seed=_largest_ensemble(networks),
+            local_energy_by_seed=_largest_ensemble([m for m in results if not m.is_baseline]),
         ),
         traces=_traces(labels),
         distributions=_distributions(run.folder("sample") / RADIAL),
         provenance=_provenance(run),
     )
+    return replace(data, **_study(run, data), **_probes(run, data, labels))
+
+
+def _results(run: Run, labels: Sequence[Label]) -> list[ModelResult]:
+    """Scored models with the sizes that were asked for."""
+    index = read_index(run.folder("evaluate") / INDEX)
+    return study.with_sizes(load_results(run, labels), {entry.name: entry.size for entry in index})
+
+
+def _places(labels: Sequence[Label], split: Mapping[str, Any]) -> list[str]:
+    """Name of the first test set that holds each test label."""
+    names: dict[int, str] = {}
+    for test_set, index in split["test_sets"].items():
+        own = [labels[k] for k in index]
+        for k, name in zip(index, place_names(test_set, own), strict=True):
+            names.setdefault(k, name)
+    return [names[k] for k in split["test"]]
+
+
+def _study(run: Run, data: ReportData) -> dict[str, Any]:
+    """Slopes, associations, verdicts and ambiguity."""
+    from zeroflux.report import SizeTrend
+
+    settings = run.config.evaluate
+    rng = np.random.default_rng(settings.seed)
+    n_bootstrap = settings.n_bootstrap
+    cells = study.size_cells(data.networks, n_bootstrap=n_bootstrap, rng=rng)
+    found = study.associations(data.main_networks, n_bootstrap=n_bootstrap, rng=rng)
+    trends = []
+    sets = list(dict.fromkeys(m.trained_on for m in data.main_networks))
+    for name in sets:
+        own = [m for m in data.main_networks if m.trained_on == name]
+        trend = study.set_trend(own, n_bootstrap=n_bootstrap, rng=rng)
+        if trend is not None:
+            trends.append(SizeTrend("all systems" if len(sets) == 1 else name, trend))
+    labels = [data.labels[k] for k in data.evaluated]
+    return {
+        "cells": cells,
+        "associations": found,
+        "trends": trends,
+        "claims": study.judged(run.config.report.claims, cells, found),
+        "ambiguities": study.ambiguities(
+            data.main_networks,
+            places=np.repeat(data.evaluated_places, [label.n_atoms for label in labels]),
+            species=np.concatenate([label.frame.atomic_numbers for label in labels]),
+            configuration=np.repeat(np.arange(len(labels)), [label.n_atoms for label in labels]),
+        ),
+    }
+
+
+def _probes(run: Run, data: ReportData, labels: Sequence[Label]) -> dict[str, Any]:
+    """What the networks say of atoms, dimers and crystals, and how far they look."""
+    from zeroflux.potentials.energy import Model
+    from zeroflux.report.selection import median_model, model_title, shown_networks
+    from zeroflux.training.checkpoints import load_model
+    from zeroflux.training.sweep import checkpoint_path
+
+    paths = {
+        cell.name: checkpoint_path(run.folder("train") / MODELS, cell) for cell in read_cells(run)
+    }
+    models: dict[str, Model] = {m.name: load_model(paths[m.name]) for m in data.main_networks}
+    groups: dict[tuple[str, str, int], list[ModelResult]] = {}
+    for m in data.main_networks:
+        groups.setdefault((m.trained_on, m.architecture, m.n_parameters), []).append(m)
+    typical = [median_model(own) for own in groups.values()]
+    named = {f"{model_title(data, m)}#{m.seed}": models[m.name] for m in data.main_networks}
+    shown = [m for m in shown_networks(data)]
+    widest = max((len(models[m.name].species) for m in shown), default=0)
+    evaluated = [data.labels[k] for k in data.evaluated]
+    return {
+        "checkpoints": probes.checkpoints(labels, named),
+        "dimers": probes.dimer_curves(
+            labels,
+            {
+                model_title(data, m): models[m.name]
+                for m in shown
+                if len(models[m.name].species) == widest
+            },
+        ),
+        "reaches": probes.reaches(typical, models, evaluated, data.evaluated_places),
+        "rigidity": _rigidity(run, data, labels, typical, models),
+    }
+
+
+def _rigidity(
+    run: Run,
+    data: ReportData,
+    labels: Sequence[Label],
+    typical: Sequence[ModelResult],
+    models: Mapping[str, Any],
+) -> dict[str, RigidityProfile]:
+    """Errors by rigidity, on each training set with the largest linear model as yardstick."""
+    from zeroflux.report.selection import atom_places, model_title, shown_networks
+
+    split = split_of(run)
+    places = atom_places(data)
+    profiles: dict[str, RigidityProfile] = {}
+    for trained_on, index in split["training_sets"].items():
+        linear = [m for m in typical if (m.trained_on, m.architecture) == (trained_on, "linear")]
+        shown = [m for m in shown_networks(data) if m.trained_on == trained_on]
+        if not linear or not shown:
+            continue
+        yardstick = max(linear, key=lambda m: m.n_parameters)
+        home = np.array([yardstick.is_home(str(place)) for place in places])
+        home &= np.isfinite(yardstick.local_energy)
+        profiles |= probes.rigidities(
+            shown,
+            yardstick=models[yardstick.name],
+            trained_on=[labels[k] for k in index],
+            evaluated=[data.labels[k] for k in data.evaluated],
+            home=home,
+            titles=[model_title(data, m) for m in shown],
+        )
+    return profiles
 
 
 def _largest_ensemble(networks: Sequence[ModelResult]) -> np.ndarray | None:
     """Local energies of the seeds of the size that spreads most."""
-    groups: dict[tuple[str, int], list[np.ndarray]] = {}
-    for model in networks:
-        groups.setdefault((model.architecture, model.n_parameters), []).append(model.local_energy)
+    groups: dict[tuple[str, str, int, str, int], list[np.ndarray]] = {}
+    for m in networks:
+        kind = (m.architecture, m.trained_on, m.n_parameters, m.target, m.n_training_configurations)
+        groups.setdefault(kind, []).append(m.local_energy[np.isfinite(m.local_energy)])
     several = [np.array(energies) for energies in groups.values() if len(energies) > 1]
     return max(several, key=lambda energies: energies.std(axis=0).mean()) if several else None
 
@@ -112,6 +227,8 @@ def _traces(labels: Sequence[Label]) -> list[EnergyTrace]:
 def _distributions(path: Path) -> list[RadialDistribution]:
     from zeroflux.report import RadialDistribution
 
+    if not path.exists():  # labels that exist already were sampled elsewhere
+        return []
     curves: dict[str, list[tuple[float, float]]] = {}
     with path.open(encoding="utf-8", newline="") as handle:
         for row in csv.DictReader(handle):
@@ -154,8 +271,11 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
 
 
 def _inputs(run: Run) -> dict[str, Path]:
+    sampled = (
+        {} if run.config.sample is None else {"radial distribution": run.folder("sample") / RADIAL}
+    )
     return {
-        "radial distribution": run.folder("sample") / RADIAL,
+        **sampled,
         "labels": run.folder("label") / LABELS,
         "shortcuts": run.folder("correlate") / "shortcuts.csv",
         "local energies": run.folder("evaluate") / PREDICTIONS,

@@ -6,6 +6,10 @@ from zeroflux.correlation import compare_shortcuts, component_table, predictor
 from zeroflux.evaluation import (
     Criterion,
     RadialBasis,
+    ReceptiveField,
+    ambiguity,
+    best_size,
+    checkpoint,
     local_scores,
     locality,
     mean_energy_baseline,
@@ -24,7 +28,10 @@ from zeroflux.report import (
     JudgedClaim,
     ModelResult,
     RadialDistribution,
+    Reach,
     ReportData,
+    SeedAmbiguity,
+    SizeCell,
     SizeTrend,
 )
 from zeroflux.units import ANGSTROM, MILLIELECTRONVOLT
@@ -74,7 +81,9 @@ def synthetic_run(*, n_labels: int = 24, systems=("argon", "mixture"), seed: int
         "rng": rng,
     }
 
-    def model(name, architecture, size, seed, energy, is_baseline=False) -> ModelResult:
+    def model(
+        name, architecture, size, seed, energy, is_baseline=False, n_training=40
+    ) -> ModelResult:
         return ModelResult(
             name=name,
             architecture=architecture,
@@ -82,7 +91,8 @@ def synthetic_run(*, n_labels: int = 24, systems=("argon", "mixture"), seed: int
             seed=seed,
             trained_on="argon",
             home_systems=("argon",),
-            n_training_configurations=20 if seed % 2 else 40,
+            n_training_configurations=n_training,
+            size=size,
             local_energy=energy,
             scores=local_scores(local_energy=energy, reference=table.basin_energy, **shape),
             totals=total_scores(
@@ -102,9 +112,12 @@ def synthetic_run(*, n_labels: int = 24, systems=("argon", "mixture"), seed: int
             error = (2.5 + 0.4 * np.log10(size)) * MILLIELECTRONVOLT * rng.uniform(0.8, 1.2)
             energy = table.basin_energy + error * rng.normal(size=len(table.species))
             models.append(model(f"bpnn-{size}-{k}", "bpnn", size, k, energy))
+    for k in range(4):  # a learning curve at one size
+        energy = table.basin_energy + 6.0 * MILLIELECTRONVOLT * rng.normal(size=len(table.species))
+        models.append(model(f"bpnn-577-few-{k}", "bpnn", 577, k, energy, n_training=20))
     mean = mean_energy_baseline(table.total_energy, table.configuration)
     models.append(model("E/N", "baseline", 1, 0, mean, is_baseline=True))
-    networks = [m for m in models if not m.is_baseline]
+    networks = [m for m in models if m.n_training_configurations == 40 and not m.is_baseline]
     sizes = np.array([m.n_parameters for m in networks])
     errors = np.array([m.home_error for m in networks])
     trend = size_regression(sizes, errors, n_bootstrap=200, rng=rng)
@@ -121,6 +134,8 @@ def synthetic_run(*, n_labels: int = 24, systems=("argon", "mixture"), seed: int
         for system in systems
     ]
     frames = [labels[k].frame for k in evaluated]
+    edges = np.linspace(5.0, 13.0, 17)
+    decay = np.exp(-0.5 * (edges[1:] - 5.0)) * MILLIELECTRONVOLT
     grid = np.linspace(3.2, 8, 80)
     return ReportData(
         title="Synthetic run for the tests of the page",
@@ -129,7 +144,41 @@ def synthetic_run(*, n_labels: int = 24, systems=("argon", "mixture"), seed: int
         shortcuts=comparisons,
         models=models,
         trends=[SizeTrend("trained on argon", trend)],
-        claims=[JudgedClaim(verdict(trend.slope, claim), "meV per decade")],
+        claims=[
+            JudgedClaim(
+                verdict(trend.slope, claim),
+                "meV per decade",
+                basis="Over the seeds of one training set.",
+                details=("argon, bpnn: a line of its own",),
+            )
+        ],
+        cells=[SizeCell("argon", "bpnn", 40, trend, None, best_size(sizes, errors, rng=rng))],
+        ambiguities=[
+            SeedAmbiguity(
+                "argon",
+                "bpnn",
+                size,
+                ambiguity(
+                    np.array([m.local_energy for m in networks if m.n_parameters == size]),
+                    group=table.species,
+                    configuration=table.configuration,
+                ),
+            )
+            for size in (37, 577)
+        ],
+        reaches=[
+            Reach("argon", "bpnn", size, ReceptiveField(edges, decay * size, decay / decay.sum()))
+            for size in (37, 577)
+        ],
+        checkpoints=[
+            checkpoint(
+                structure="isolated Ar",
+                model="bpnn, 37 parameters",
+                total_energy=-21.0,
+                local_energy=np.array([-21.0 + shift * MILLIELECTRONVOLT]),
+            )
+            for shift in (3.0, 5.0)
+        ],
         associations=transfer_associations(
             local_error=errors,
             transfer_error={"solid": errors + rng.normal(scale=1e-5, size=len(errors))},

@@ -56,7 +56,7 @@ def test_every_chart_is_drawn_with_points(page):
         "Array.from(document.querySelectorAll('.plot')).map(e => "
         "e.querySelectorAll('.scatterlayer .points path, .scatterlayer path.js-line').length)"
     )
-    assert len(counts) == 14
+    assert len(counts) == 17
     assert min(counts) > 0
 
 

@@ -75,7 +75,7 @@ def test_scripts_are_included_once(written):
 def test_figures_and_tables_are_written_as_files(written):
     figures = written.parent / "figures"
     names = {path.stem for path in figures.glob("*.csv")}
-    assert len(names) == 14
+    assert len(names) == 17
     for name in names:
         root = ET.parse(figures / f"{name}.svg").getroot()
         assert root.tag.endswith("svg")

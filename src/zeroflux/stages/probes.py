@@ -1,0 +1,221 @@
+"""What trained networks say of structures nobody labelled for them: dimers, symmetry, gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from ase.data import chemical_symbols
+
+from zeroflux.correlation import isolated_energies, system_name
+from zeroflux.evaluation import (
+    Checkpoint,
+    RigidityProfile,
+    checkpoint,
+    has_equal_atoms,
+    receptive_field,
+    rigidity_profile,
+)
+from zeroflux.frames import Frame
+from zeroflux.labels import Label
+from zeroflux.units import ANGSTROM
+
+if TYPE_CHECKING:
+    from zeroflux.potentials.energy import Model
+    from zeroflux.report import DimerCurve, ModelResult, Reach
+
+BOX = 40.0 * ANGSTROM
+"""Side of the cell of atoms and dimers: no image within any cutoff."""
+SYMMETRY_REACH = 7.0 * ANGSTROM
+DISTANCES = np.arange(3.2, 8.01, 0.1) * ANGSTROM
+GRADIENT_EDGES = np.arange(2.8, 14.01, 0.35) * ANGSTROM
+N_FRAMES, N_ATOMS = 3, 4
+"""Configurations, and atoms of each, whose local energies are differentiated."""
+
+
+def checkpoints(labels: Sequence[Label], models: Mapping[str, Model]) -> list[Checkpoint]:
+    """Local energies where symmetry fixes them: isolated atoms, dimers, perfect crystals.
+
+    ``models`` by what they are called in the result; seeds of one name are kept apart by a
+    suffix behind ``#``, which is left out.
+    """
+    known = isolated_energies(labels) or {}
+    cases = [
+        (f"isolated {chemical_symbols[z]}", energy, atom_frame(z)) for z, energy in known.items()
+    ]
+    cases += [
+        (_structure_name(label), label.total_energy, label.frame)
+        for label in labels
+        if has_equal_atoms(label.frame, reach=SYMMETRY_REACH)
+    ]
+    found = []
+    for structure, energy, frame in cases:
+        for name, local in _energies(models, frame).items():
+            found.append(
+                checkpoint(
+                    structure=structure,
+                    model=name.split("#")[0],
+                    total_energy=energy,
+                    local_energy=local,
+                )
+            )
+    return found
+
+
+def _structure_name(label: Label) -> str:
+    distance = label.info.get("distance_angstrom")
+    return system_name(label) + (f", {distance} Å" if distance is not None else "")
+
+
+def _energies(models: Mapping[str, Model], frame: Frame) -> dict[str, np.ndarray]:
+    """Local energies of one frame by all models that know its elements (hartree)."""
+    from zeroflux.potentials.energy import predictions
+
+    elements = set(frame.atomic_numbers.tolist())
+    known = {name: model for name, model in models.items() if elements <= set(model.species)}
+    by_species: dict[tuple[int, ...], list[str]] = {}
+    for name, model in known.items():
+        by_species.setdefault(model.species, []).append(name)
+    found = {}
+    for names in by_species.values():
+        for name, each in zip(names, predictions([models[n] for n in names], [frame]), strict=True):
+            found[name] = each[0]
+    return found
+
+
+def atom_frame(number: int) -> Frame:
+    """One atom alone."""
+    return Frame(np.array([number]), np.zeros((1, 3)), BOX * np.eye(3))
+
+
+def dimer_frame(numbers: tuple[int, int], distance: float) -> Frame:
+    """Two atoms alone (bohr)."""
+    positions = np.array([[0.0, 0.0, 0.0], [distance, 0.0, 0.0]])
+    return Frame(np.array(numbers), positions, BOX * np.eye(3))
+
+
+def dimer_curves(labels: Sequence[Label], models: Mapping[str, Model]) -> list[DimerCurve]:
+    """Interaction energies of two atoms: by the labels where there are some, and by models."""
+    from zeroflux.potentials.energy import predictions
+    from zeroflux.report import DimerCurve
+
+    numbers = sorted({int(z) for label in labels for z in label.frame.atomic_numbers})
+    pairs = [(a, b) for k, a in enumerate(numbers) for b in numbers[k:]]
+    curves = []
+    for pair in pairs:
+        name = _pair_name(pair)
+        points = _labelled_dimers(labels, pair)
+        if len(points) > 1:
+            curves.append(DimerCurve(name, "DFT", points[:, 0], points[:, 1]))
+        for title, model in models.items():
+            if not set(pair) <= set(model.species):
+                continue
+            frames = [dimer_frame(pair, r) for r in DISTANCES]
+            alone = sum(float(model.local_energies([atom_frame(z)])[0][0]) for z in pair)
+            energy = np.array([each.sum() for each in predictions([model], frames)[0]]) - alone
+            curves.append(DimerCurve(name, title, DISTANCES, energy))
+    return curves
+
+
+def _pair_name(pair: tuple[int, int]) -> str:
+    first, second = (chemical_symbols[z] for z in pair)
+    return f"{first}\N{SUBSCRIPT TWO}" if first == second else f"{first}{second}"
+
+
+def _labelled_dimers(labels: Sequence[Label], pair: tuple[int, int]) -> np.ndarray:
+    """Distance and interaction energy of labelled dimers, by distance (atomic units)."""
+    alone = isolated_energies(labels) or {}
+    rows = []
+    for label in labels:
+        if sorted(label.frame.atomic_numbers.tolist()) == sorted(pair) and set(pair) <= set(alone):
+            a, b = label.frame.positions
+            energy = label.total_energy - sum(alone[z] for z in pair)
+            rows.append((float(np.linalg.norm(a - b)), energy))
+    return np.array(sorted(rows)).reshape(-1, 2)
+
+
+def reaches(
+    results: Sequence[ModelResult],
+    models: Mapping[str, Model],
+    labels: Sequence[Label],
+    places: Sequence[str],
+) -> list[Reach]:
+    """Effective receptive field of each network, on test configurations like those trained on.
+
+    ``labels`` are those evaluated, ``places`` the test set of each.
+    """
+    from zeroflux.potentials.sensitivity import local_gradient
+    from zeroflux.report import Reach
+
+    found = []
+    for result in results:
+        home = [label for label, place in zip(labels, places, strict=True) if result.is_home(place)]
+        home = [
+            x
+            for x in home
+            if set(x.frame.atomic_numbers.tolist()) <= set(models[result.name].species)
+        ]
+        if not home:
+            continue
+        chosen = [home[k] for k in np.linspace(0, len(home) - 1, N_FRAMES).astype(int)]
+        # equal shapes compile once: frames of the size of the first
+        chosen = [label for label in chosen if label.n_atoms == chosen[0].n_atoms]
+        pairs = [
+            local_gradient(models[result.name], label.frame, atom)
+            for label in chosen
+            for atom in range(min(N_ATOMS, label.n_atoms))
+        ]
+        found.append(
+            Reach(
+                result.trained_on,
+                result.architecture,
+                result.n_parameters,
+                receptive_field(
+                    np.concatenate([distance for distance, _ in pairs]),
+                    np.concatenate([gradient for _, gradient in pairs]),
+                    GRADIENT_EDGES,
+                ),
+            )
+        )
+    return found
+
+
+def rigidities(
+    results: Sequence[ModelResult],
+    *,
+    yardstick: Model,
+    trained_on: Sequence[Label],
+    evaluated: Sequence[Label],
+    home: np.ndarray,
+    titles: Sequence[str],
+    cache_dir: Path | None = None,
+) -> dict[str, RigidityProfile]:
+    """Error of models by local prediction rigidity of a linear model of the same training set.
+
+    The rigidity is one yardstick for all: what the totals say of an atom's energy, whatever
+    model reads it. ``home`` marks the evaluated atoms on systems like those trained on.
+    """
+    from zeroflux.potentials.rigidity import model_rigidity
+
+    rows = np.cumsum([0, *(label.n_atoms for label in evaluated)])
+    known = [k for k in range(len(evaluated)) if home[rows[k] : rows[k + 1]].any()]
+    frames = [evaluated[k].frame for k in known]
+    atoms = np.concatenate([np.arange(rows[k], rows[k + 1]) for k in known])
+    rigidity = np.concatenate(
+        model_rigidity(yardstick, frames, [x.frame for x in trained_on], cache_dir=cache_dir)
+    )
+    basin = np.concatenate([evaluated[k].basin_energy for k in known])
+    species = np.concatenate([evaluated[k].frame.atomic_numbers for k in known])
+    keys = np.array([system_name(evaluated[k]) for k in known for _ in range(evaluated[k].n_atoms)])
+    profiles = {}
+    for title, result in zip(titles, results, strict=True):
+        error = result.local_energy[atoms] - basin
+        for system in np.unique(keys):
+            for z in np.unique(species):
+                own = (keys == system) & (species == z)
+                if own.any():
+                    error[own] -= error[own].mean()
+        profiles[title] = rigidity_profile(error, rigidity)
+    return profiles
