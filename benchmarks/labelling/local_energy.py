@@ -59,59 +59,38 @@ def xc_potential(density: np.ndarray, grid: UniformGrid, functional: str) -> np.
     return vxc[0].reshape(grid.shape) - np.asarray(fft.irfftn(divergence, s=grid.shape))
 
 
-class Recorder(PyscfEngine):
-    """The evaluator of the labels, which also gives the residual."""
+def residual_density(
+    frame: Frame, orbitals: np.ndarray, basis: str
+) -> tuple[EnergyDensities, np.ndarray, float]:
+    """Energy densities, Σ f ψ(Hψ − εψ) but for its non-local part, its projection on the basis."""
+    from pyscf.pbc.dft.gen_grid import UniformGrids
 
-    def residual(
-        self, frame: Frame, orbitals: np.ndarray
-    ) -> tuple[EnergyDensities, dict[str, Any]]:
-        from pyscf.pbc.dft.gen_grid import UniformGrids
-
-        solver = self._solver(self._cell(frame))
-        cell = solver.cell
-        matrix = 2.0 * orbitals @ orbitals.T
-        fock = np.asarray(solver.get_hcore() + solver.get_veff(cell, matrix))
-        solution = Solution(orbitals, float("nan"), True, 0, 0.0, 0.0)
-        found = self._densities(frame, solver, solution, since=(0.0, 0.0))
-        grid, density = found.grid, found.density
-        ions = closed_shell_ions(frame, self.pseudopotential)
-        # PySCF's potential of the Gaussian ion charges has the average of that of point charges
-        # less theirs; here, in the labels and in CP2K the average is zero.
-        overlap = np.asarray(cell.pbc_intor("int1e_ovlp").real)
-        average = 2.0 * np.pi * float(ions.charges @ ions.widths**2) / frame.volume
-        fock -= average * overlap
-        # Σ f ε|ψ|² for any rotation of the orbitals among themselves.
-        weighted = 2.0 * orbitals @ (orbitals.T @ fock @ orbitals) @ orbitals.T
-        band = solver._numint.get_rho(cell, weighted, UniformGrids(cell)).reshape(grid.shape)
-        smeared = found.reference - density
-        potential = -coulomb_potential(smeared - density, grid)
-        potential += short_range_potential(
-            frame, grid, widths=ions.widths, coefficients=ions.coefficients
-        )
-        potential += xc_potential(density, grid, self.functional)
-        kinetic = found.fields["kinetic"] - 0.25 * found.laplacian
-        outside = fock @ orbitals - overlap @ orbitals @ (orbitals.T @ fock @ orbitals)
-        return found, {
-            "residual": kinetic + density * potential - band,
-            "band": band,
-            "potential": potential,
-            "fock": orbitals.T @ fock @ orbitals,
-            "largest_projection": float(np.abs(outside).max()),
-            "cell": cell,
-        }
-
-
-def pointwise_check(found: EnergyDensities, parts: dict[str, Any], orbitals: np.ndarray) -> float:
-    """Largest difference of the residual from Σ f ψ(−½∇² + v − ε)ψ at points far from nuclei."""
-    points = found.grid.points().reshape(-1, 3)
-    far = np.flatnonzero(nearest_distance(found.frame, points) > CORE_RADIUS)
-    chosen = np.random.default_rng(0).choice(far, 300, replace=False)
-    values = parts["cell"].pbc_eval_gto("GTOval_sph_deriv2", points[chosen])
-    psi = values[0] @ orbitals
-    laplacian = (values[4] + values[7] + values[9]) @ orbitals
-    h_psi = -0.5 * laplacian + parts["potential"].ravel()[chosen, None] * psi
-    direct = 2.0 * np.einsum("gi,gi->g", psi, h_psi - psi @ parts["fock"])
-    return float(np.abs(direct - parts["residual"].ravel()[chosen]).max())
+    evaluator = PyscfEngine(basis=basis)
+    solver = evaluator._solver(evaluator._cell(frame))
+    cell = solver.cell
+    matrix = 2.0 * orbitals @ orbitals.T
+    fock = np.asarray(solver.get_hcore() + solver.get_veff(cell, matrix))
+    solution = Solution(orbitals, float("nan"), True, 0, 0.0, 0.0)
+    found = evaluator._densities(frame, solver, solution, since=(0.0, 0.0))
+    grid, density = found.grid, found.density
+    ions = closed_shell_ions(frame, evaluator.pseudopotential)
+    # PySCF's potential of the Gaussian ion charges has the average of that of point charges
+    # less theirs; here, in the labels and in CP2K the average is zero.
+    overlap = np.asarray(cell.pbc_intor("int1e_ovlp").real)
+    average = 2.0 * np.pi * float(ions.charges @ ions.widths**2) / frame.volume
+    fock -= average * overlap
+    # Σ f ε|ψ|² for any rotation of the orbitals among themselves.
+    weighted = 2.0 * orbitals @ (orbitals.T @ fock @ orbitals) @ orbitals.T
+    band = solver._numint.get_rho(cell, weighted, UniformGrids(cell)).reshape(grid.shape)
+    smeared = found.reference - density
+    potential = -coulomb_potential(smeared - density, grid)
+    potential += short_range_potential(
+        frame, grid, widths=ions.widths, coefficients=ions.coefficients
+    )
+    potential += xc_potential(density, grid, evaluator.functional)
+    kinetic = found.fields["kinetic"] - 0.25 * found.laplacian
+    outside = fock @ orbitals - overlap @ orbitals @ (orbitals.T @ fock @ orbitals)
+    return found, kinetic + density * potential - band, float(np.abs(outside).max())
 
 
 def nearest_distance(frame: Frame, points: np.ndarray) -> np.ndarray:
@@ -129,14 +108,14 @@ def study(frame: Frame, basis: str) -> dict[str, Any]:
     band_form = band_form_energies(frame, engine=engine)
     with engine.calculation(frame) as calculation:
         orbitals = engine.solution(frame, calculation).orbitals
-    found, parts = Recorder(basis=basis).residual(frame, orbitals)
+    found, density_of_residual, projection = residual_density(frame, orbitals, basis)
     partition = refined_basins(
         found.density, found.grid, frame, reference=found.reference, factors=(1, 2)
     )
     far = nearest_distance(frame, found.grid.points().reshape(-1, 3)).reshape(found.grid.shape)
-    outer = np.where(far > CORE_RADIUS, parts["residual"], 0.0)
+    outer = np.where(far > CORE_RADIUS, density_of_residual, 0.0)
     *terms, residual, tail, laplacian = partition.integrate(
-        *(found.fields[name] for name in FIELDS), parts["residual"], outer, found.laplacian
+        *(found.fields[name] for name in FIELDS), density_of_residual, outer, found.laplacian
     )
     atomic = sum(found.atomic.values())
     direct = sum(terms) + atomic
@@ -148,8 +127,7 @@ def study(frame: Frame, basis: str) -> dict[str, Any]:
         "n_functions": int(orbitals.shape[0]),
         "total_energy_per_atom_mev": float(direct.sum() / frame.n_atoms / MILLIELECTRONVOLT),
         "residual_of_cell_per_atom_mev": mev(residual.mean()),
-        "largest_projection_on_basis_hartree": parts["largest_projection"],
-        "largest_pointwise_error": pointwise_check(found, parts, orbitals),
+        "largest_projection_on_basis_hartree": projection,
         "largest_gauge_of_kinetic_mev": mev(np.abs(0.25 * laplacian).max()),
     }
     for symbol, number in (("Ar", 18), ("Kr", 36)):
