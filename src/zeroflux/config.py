@@ -234,11 +234,18 @@ class TrainConfig(Section):
     """Share of the training labels on whose totals training is stopped early."""
     split_seed: int = 0
     """Seed of the split into training and test labels."""
-    n_steps: Count = 4000
+    hyperparameters: dict[ArchitectureName, dict[str, int | float]] = {
+        "bpnn": {"depth": 1, "n_angular": 0}
+    }
+    """Further hyperparameters by architecture, the same for all sizes; see docs/potentials.md for
+    how these were chosen on held-out totals."""
+    n_steps: Count = 2000
     """Largest number of steps of Adam."""
+    patience: Count = 1000
+    """Steps without a better held-out total after which a network stops."""
     learning_rate: Positive = 2e-2
     """Peak learning rate; one rule for all sizes, see docs/potentials.md."""
-    batch_size: Count = 25
+    batch_size: Count = 10
     """Configurations per step."""
     workers: WorkersConfig = WorkersConfig()
     """Where networks are trained. Not part of what they depend on."""

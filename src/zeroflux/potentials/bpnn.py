@@ -10,7 +10,14 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from zeroflux.potentials.descriptors import SymmetryFunctions
-from zeroflux.potentials.layers import Params, apply_dense, dense, swish, width_for
+from zeroflux.potentials.layers import (
+    Params,
+    apply_dense,
+    dense,
+    random_numbers,
+    swish,
+    width_for,
+)
 from zeroflux.potentials.neighbors import Neighborhood
 from zeroflux.potentials.standardisation import (
     FeatureInputs,
@@ -85,13 +92,13 @@ class BehlerParrinello:
         """Features with zero mean and unit spread."""
         return standardised(inputs, statistics)
 
-    def init(self, key: Array) -> Params:
+    def init(self, key: Array | int) -> Params:
         """Random parameters; the layers of all elements are stacked along the first axis."""
         sizes = [self.descriptor.n_features] + [self.width] * self.depth + [1]
-        keys = jax.random.split(key, len(sizes) - 1)
+        rng = random_numbers(key)
         return {
             f"layer{k}": dense(
-                keys[k], sizes[k], sizes[k + 1], n_species=self.n_species, is_output=k == self.depth
+                rng, sizes[k], sizes[k + 1], n_species=self.n_species, is_output=k == self.depth
             )
             for k in range(self.depth + 1)
         }

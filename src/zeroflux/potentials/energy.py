@@ -20,7 +20,7 @@ from zeroflux.frames import Frame
 from zeroflux.potentials import layers
 from zeroflux.potentials.neighbors import Neighborhood, species_index, stacked_neighborhoods
 
-INPUT_VERSION = 1  # raise it when a descriptor changes: caches then expire
+INPUT_VERSION = 2  # raise it when a descriptor changes: caches then expire
 CHUNK_PAIRS = 500_000  # neighbour places per batch, which bounds memory
 
 logger = logging.getLogger(__name__)

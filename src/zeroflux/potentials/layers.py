@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 Params = Any
@@ -15,11 +16,34 @@ Params = Any
 
 REFERENCE_FAN_IN = 16
 SWISH_GAIN = 1.6791767
+DEEP = 0.1
+"""Weight of what interactions after the first one add, see docs/potentials.md."""
 ROWS_AT_ONCE = 4096  # atoms worked on together in a large system, which bounds memory
 
 
+def random_numbers(key: Array | int) -> np.random.Generator:
+    """Source of starting parameters, from a seed or a JAX key.
+
+    NumPy's, since XLA compiles its own for each shape anew, at a cost beyond that of training
+    a small network.
+    """
+    return np.random.default_rng(
+        key if isinstance(key, int) else np.asarray(jax.random.key_data(key))
+    )
+
+
+def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """Standard normal numbers in single precision."""
+    return jnp.asarray(rng.standard_normal(shape, np.float32))
+
+
 def dense(
-    key: Array, fan_in: int, fan_out: int, *, n_species: int = 0, is_output: bool = False
+    rng: np.random.Generator,
+    fan_in: int,
+    fan_out: int,
+    *,
+    n_species: int = 0,
+    is_output: bool = False,
 ) -> dict[str, Array]:
     """Parameters of a dense layer, normal with variance 1/fan_in (1/fan_in² at the output).
 
@@ -32,7 +56,7 @@ def dense(
     """
     stack = (n_species,) if n_species else ()
     spread = 1.0 / fan_in if is_output else 1.0 / math.sqrt(fan_in)
-    weight = spread * jax.random.normal(key, (*stack, fan_in, fan_out), jnp.float32)
+    weight = np.float32(spread) * normal(rng, (*stack, fan_in, fan_out))
     return {"weight": weight, "bias": jnp.zeros((*stack, fan_out), jnp.float32)}
 
 

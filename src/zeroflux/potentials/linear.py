@@ -93,7 +93,7 @@ class Linear:
         """Features with zero mean and unit spread."""
         return standardised(inputs, statistics)
 
-    def init(self, key: Array) -> Params:
+    def init(self, key: Array | int) -> Params:
         """Zero weights; the key is not used."""
         del key
         return {
@@ -188,7 +188,7 @@ class Pair:
         """Features with zero mean per element."""
         return standardised(inputs, statistics)
 
-    def init(self, key: Array) -> Params:
+    def init(self, key: Array | int) -> Params:
         """Zero weights; the key is not used."""
         del key
         return {

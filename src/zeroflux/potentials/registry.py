@@ -59,7 +59,7 @@ class Architecture(Protocol):
         """Architecture with about this number of parameters."""
         ...
 
-    def init(self, key: Array) -> Params:
+    def init(self, key: Array | int) -> Params:
         """Starting parameters."""
         ...
 

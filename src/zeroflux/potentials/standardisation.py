@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array
 
 SMALLEST_SPREAD = 1e-2  # of a feature, in units of the element's median spread
+UNSEEN = 1e-12  # of the largest spread: below it a feature is absent from the data
 
 
 class FeatureInputs(NamedTuple):
@@ -27,7 +28,8 @@ def feature_statistics(
     """Mean and standard deviation of the features over atoms, per element of the atom.
 
     A feature that hardly varies in the data, such as the innermost Gaussian, is not divided by
-    its tiny spread (which would blow it up outside the data) but by a hundredth of the median.
+    its tiny spread (which would blow it up outside the data) but by a hundredth of the median;
+    one that never varies at all is left out (`floored_spread`).
     Features of one group (a number for each) share one spread, over all elements too.
     """
     features = inputs.features.reshape(-1, inputs.features.shape[-1])
@@ -40,10 +42,19 @@ def feature_statistics(
         member = jax.nn.one_hot(groups, int(groups.max()) + 1, dtype=features.dtype)
         pooled = (variance * n_atoms).sum(axis=0) @ member / (n_atoms.sum() * member.sum(axis=0))
         variance = jnp.broadcast_to(member @ pooled, variance.shape)
-    spread = jnp.sqrt(variance)
-    floor = SMALLEST_SPREAD * jnp.median(spread, axis=1, keepdims=True)
-    spread = jnp.maximum(spread, floor)
-    return {"mean": mean, "spread": jnp.where(spread > 0, spread, 1.0)}
+    return {"mean": mean, "spread": floored_spread(jnp.sqrt(variance), axis=(1,))}
+
+
+def floored_spread(spread: Array, axis: tuple[int, ...]) -> Array:
+    """Spread, but not less than a hundredth of its median; infinite where nothing varies.
+
+    Over an infinite spread a feature stays zero, in training and elsewhere. A model of the pure
+    liquids has never seen unlike neighbours; their features would meet weights as random as at
+    the start.
+    """
+    is_seen = spread > UNSEEN * spread.max(axis=axis, keepdims=True)
+    median = jnp.nanmedian(jnp.where(is_seen, spread, jnp.nan), axis=axis, keepdims=True)
+    return jnp.where(is_seen, jnp.maximum(spread, SMALLEST_SPREAD * median), jnp.inf)
 
 
 def standardised(inputs: FeatureInputs, statistics: dict[str, Any]) -> FeatureInputs:

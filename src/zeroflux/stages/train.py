@@ -134,14 +134,17 @@ def feasible_cells(
     """
     from zeroflux.training.sweep import n_parameters_of, split
 
-    kept, left_out = [], dict[str, None]()
+    kept, left_out, sizes = [], dict[str, None](), dict[tuple, int]()
     for cell in cells:
         data = sets[cell.training_set]
         try:
             split(len(data.frames), cell.n_configurations, held_out_fraction=0.2, seed=0)
         except ConfigError as error:
             raise ConfigError(f"Training set '{cell.training_set}': {error}") from error
-        found = n_parameters_of(cell, data, settings)
+        key = (cell.architecture, cell.size, data.species)
+        if key not in sizes:
+            sizes[key] = n_parameters_of(cell, data, settings)
+        found = sizes[key]
         if 0.5 <= found / cell.size <= 2.0:
             kept.append(cell)
         else:
@@ -163,7 +166,9 @@ def sweep_settings(settings: TrainConfig, labels: Sequence[Label]) -> SweepSetti
             learning_rate=settings.learning_rate,
             n_steps=settings.n_steps,
             batch_size=settings.batch_size,
+            patience=settings.patience,
         ),
+        by_architecture={str(k): dict(v) for k, v in settings.hyperparameters.items()},
         held_out_fraction=settings.held_out_fraction,
         subset_seed=settings.split_seed,
         atom_energies=tuple(sorted((isolated_energies(labels) or {}).items())),

@@ -240,10 +240,8 @@ def _scaled_task(
     dtype = np.float64 if schedule.is_double or architecture.is_linear else np.float32
     with jax.enable_x64(True):
         of_train = jax.tree.map(lambda leaf: jnp.asarray(leaf[train]), inputs)
-        statistics = jax.tree.map(np.asarray, architecture.statistics(of_train))
-        scaled = jax.tree.map(
-            np.asarray, jax.vmap(lambda one: architecture.standardise(one, statistics))(inputs)
-        )
+        statistics = jax.tree.map(np.asarray, _statistics(architecture, of_train))
+        scaled = jax.tree.map(np.asarray, _standardised(architecture, inputs, statistics))
     floats = jax.tree.map(
         lambda leaf: leaf.astype(dtype) if np.issubdtype(leaf.dtype, np.floating) else leaf, scaled
     )
@@ -253,6 +251,16 @@ def _scaled_task(
         "target": (residual / spread).astype(dtype),
     }
     return _Task(data, {}, statistics, offsets, spread * root, spread)
+
+
+@partial(jax.jit, static_argnames="architecture")
+def _statistics(architecture: Any, inputs: Any) -> dict[str, Any]:
+    return architecture.statistics(inputs)
+
+
+@partial(jax.jit, static_argnames="architecture")
+def _standardised(architecture: Any, inputs: Any, statistics: dict[str, Any]) -> Any:
+    return jax.vmap(lambda one: architecture.standardise(one, statistics))(inputs)
 
 
 def _with_local_energies(
@@ -330,8 +338,9 @@ def _descend(
     unit = task.per_atom_spread
     batch_size = min(schedule.batch_size, len(train))
     with jax.enable_x64(schedule.is_double):
-        data, constants = jax.device_put((task.data, task.constants))
-        held_out_data = {key: data[key] for key in ("inputs", "weight", "target")}
+        # Sets of like size share one compilation: rows are added that no batch ever draws.
+        data, constants = jax.device_put((_padded_rows(task.data), task.constants))
+        held_out_data, n_held_out = _held_out_rows(task.data, held_out)
         state = _initial_state(architecture, seeds, schedule)
         rows: list[list[CurveRow]] = [[] for _ in seeds]
         if state_path is not None and state_path.exists():
@@ -344,7 +353,8 @@ def _descend(
                 architecture, target, state["moving"], data, constants, index, rates
             )
             error = np.asarray(
-                _held_out_error(architecture, moving["params"], held_out_data, held_out), np.float64
+                _held_out_error(architecture, moving["params"], held_out_data, n_held_out),
+                np.float64,
             )
             step = start + schedule.interval
             is_running = step - state["best_step"] <= schedule.patience + schedule.interval
@@ -388,9 +398,9 @@ def _descend(
 
 
 def _initial_state(architecture: Any, seeds: Sequence[int], schedule: Schedule) -> dict[str, Any]:
-    params = [architecture.init(jax.random.key(seed)) for seed in seeds]
     dtype = jnp.float64 if schedule.is_double else jnp.float32
-    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves).astype(dtype), *params)
+    start = [jax.tree.map(np.asarray, architecture.init(int(seed))) for seed in seeds]
+    stacked = jax.tree.map(lambda *leaves: jnp.asarray(np.stack(leaves), dtype), *start)
     n_seeds = len(seeds)
     return {
         "step": np.asarray(0),
@@ -399,6 +409,30 @@ def _initial_state(architecture: Any, seeds: Sequence[int], schedule: Schedule) 
         "best_error": np.full(n_seeds, np.inf),
         "best_step": np.zeros(n_seeds, np.int64),
     }
+
+
+def _bucket(n: int) -> int:
+    """Next power of two, not less than 16."""
+    return max(16, 1 << (n - 1).bit_length())
+
+
+def _padded_rows(data: dict[str, Any]) -> dict[str, Any]:
+    """Arrays with copies of their first row up to the next power of two."""
+
+    def pad(leaf: np.ndarray) -> np.ndarray:
+        n = _bucket(len(leaf)) - len(leaf)
+        return np.concatenate([leaf, np.broadcast_to(leaf[:1], (n, *leaf.shape[1:]))])
+
+    return jax.tree.map(pad, data)
+
+
+def _held_out_rows(data: dict[str, Any], held_out: np.ndarray) -> tuple[dict[str, Any], Any]:
+    """Held-out configurations, filled up with rows whose error is zero, and their true number."""
+    kept = {key: data[key] for key in ("inputs", "weight", "target")}
+    rows = _padded_rows(jax.tree.map(lambda leaf: leaf[held_out], kept))
+    is_real = np.arange(len(rows["weight"])) < len(held_out)
+    rows["weight"], rows["target"] = rows["weight"] * is_real, rows["target"] * is_real
+    return jax.device_put(rows), np.float32(len(held_out))
 
 
 def _all_stopped(state: dict[str, Any], schedule: Schedule) -> bool:
@@ -455,22 +489,23 @@ def _advance(
 
 
 @partial(jax.jit, static_argnames="architecture")
-def _held_out_error(architecture: Any, params: Any, data: dict[str, Any], held_out: Any) -> Any:
+def _held_out_error(architecture: Any, params: Any, rows: dict[str, Any], n_real: Any) -> Any:
     """Root-mean-square error of held-out totals per atom, in units of their spread."""
-    batch = jax.tree.map(lambda leaf: leaf[held_out], data)
+    n_rows = len(rows["weight"])
 
     def error(one: Any) -> Any:
-        if architecture.is_local or len(held_out) <= HELD_OUT_AT_ONCE:
-            return LOSSES["total"](architecture, one, batch)
+        if architecture.is_local or n_rows <= HELD_OUT_AT_ONCE:
+            return LOSSES["total"](architecture, one, rows)
         # many neighbour lists at once would need more memory than a training step
         squared = jax.lax.map(
             lambda row: LOSSES["total"](architecture, one, jax.tree.map(lambda x: x[None], row)),
-            batch,
+            rows,
             batch_size=HELD_OUT_AT_ONCE,
         )
         return squared.mean()
 
-    return jnp.sqrt(jax.vmap(error)(params))
+    mean = jax.vmap(error)(params)
+    return jnp.sqrt(mean * (n_rows / n_real.astype(mean.dtype)))
 
 
 @jax.jit

@@ -101,6 +101,8 @@ class SweepSettings:
     schedule: Schedule = field(default_factory=Schedule)
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     """Further hyperparameters by name; each architecture takes those it has."""
+    by_architecture: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Hyperparameters of single architectures, before those for all."""
     held_out_fraction: float = 0.2
     """Share of a cell's configurations that training only looks at to stop early."""
     subset_seed: int = 0
@@ -261,14 +263,14 @@ def _architecture_of(cell: Cell, data: TrainingSet, settings: SweepSettings) -> 
         cell.size,
         cutoff=settings.cutoff,
         n_species=len(data.species),
-        **settings.hyperparameters,
+        **{**settings.hyperparameters, **settings.by_architecture.get(cell.architecture, {})},
     )
 
 
 def n_parameters_of(cell: Cell, data: TrainingSet, settings: SweepSettings) -> int:
     """Number of parameters of a cell's network, the closest its form has to the size wanted."""
     architecture = _architecture_of(cell, data, settings)
-    return n_parameters(jax.eval_shape(architecture.init, jax.random.key(0)))
+    return n_parameters(architecture.init(0))
 
 
 def run_cell(
@@ -381,8 +383,16 @@ class GroupTask:
         return 1.0 if architecture_class(cell.architecture).is_linear else size * len(self.cells)
 
 
+def keep_compiled(folder: Path) -> None:
+    """Let JAX keep compiled code in a folder, for other processes and later runs."""
+    jax.config.update("jax_compilation_cache_dir", str(Path(folder).resolve()))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
 def train_task(task: GroupTask) -> list[Path]:
-    """`train_group` of a task, on a worker."""
+    """`train_group` of a task, on a worker; what it compiles is kept beside the descriptors."""
+    if task.cache_dir is not None:
+        keep_compiled(task.cache_dir / "compiled")
     return train_group(
         task.cells,
         task.data,
