@@ -4,12 +4,17 @@
 
 Each code runs in a process of its own; CPU seconds (user and system) and peak resident memory are
 those of the whole process as the operating system counts them: start, imports, reading its input
-and the partition. zeroflux reads three fields from .npy files and integrates all of them; the
-peers read one CHGCAR and integrate the density alone. For zeroflux the partition and integration
-by themselves are given too, and in copy-passes: CPU time over the time of one copy of the array.
-"zeroflux basins CHGCAR" is the whole command on the file that the peers read: population, volume,
-flux residual, distances to attractor and surface, and a table. Python codes run once before they
-are measured, so that compiled code and bytecode come from their caches, as for any user.
+and the partition. "zeroflux weight" reads three fields from .npy files and integrates all of them,
+each read when its turn comes; "3 fields in memory" reads them first. The peers read one CHGCAR and
+integrate the density alone. "zeroflux basins CHGCAR" is the whole command on the file that the
+peers read: population, volume, flux residual, distances to attractor and surface, and a table.
+
+For zeroflux the partition and the integration by themselves are given too: their CPU time, and in
+copy-passes (over the time of one copy of the array). The chain of a partition is the CPU time that
+threads cannot shorten: of each step the slowest thread, and all that is done by one. It is what
+the wall time would be on idle cores. Python codes run once on a small grid before they are
+measured, so that compiled code and bytecode come from their caches, as for any user; the first of
+these runs, with empty caches, is in the table as "first call ever".
 
 Peers are used when they can be found, and named as skipped otherwise:
   baderkit, pybader   in the Python given by PEER_PYTHON (default: this one)
@@ -36,35 +41,59 @@ import numpy as np
 from zeroflux.grids import UniformGrid
 from zeroflux.partition import ARGON_LIKE, gaussian_promolecule, spread_frame
 from zeroflux.units import ANGSTROM
+from zeroflux.volumetric.writing import write_run
 
 LENGTH = 21.85  # bohr; 32 atoms at the density of liquid argon
 N_ATOMS = 32
 
 OURS = """
-import sys, json, time, resource, warnings
+import sys, json, time, warnings
 import numpy as np
 from zeroflux.grids import UniformGrid
-from zeroflux.partition import basins, spread_frame
+from zeroflux.partition import basins, shares, spread_frame
 folder, n, threads, method = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+in_turn = sys.argv[5] == "in_turn"
 frame = spread_frame(32, 21.85, seed=1)
 grid = UniformGrid(frame.cell, (n, n, n))
 small = UniformGrid(frame.cell, (30, 30, 30))  # loads the compiled code from the cache
 start = time.process_time()
 basins(np.load(f"{folder}/small.npy"), small, frame, n_threads=threads, method=method).volume
 load_time = time.process_time() - start
-fields = [np.load(f"{folder}/field0.npy")]
-copy = np.empty_like(fields[0])
-np.copyto(copy, fields[0])
-t = time.process_time(); np.copyto(copy, fields[0]); copy_time = time.process_time() - t
+read = [lambda i=i: np.load(f"{folder}/field{i}.npy") for i in range(3)]
+density = read[0]()
+copy = np.empty_like(density)
+np.copyto(copy, density)
+t = time.process_time(); np.copyto(copy, density); copy_time = time.process_time() - t
 del copy  # before the other fields come, so that it does not count as memory of the partition
-fields += [np.load(f"{folder}/field{i}.npy") for i in (1, 2)]
-w, t = time.perf_counter(), time.process_time()
-partition = basins(fields[0], grid, frame, n_threads=threads, method=method)
-w1, t1 = time.perf_counter(), time.process_time()
-integrals = partition.integrate(*fields)
-t2 = time.process_time()
-print(json.dumps(dict(partition_cpu_s=t1 - t, partition_wall_s=w1 - w, integrate_cpu_s=t2 - t1,
-    load_code_cpu_s=load_time, copy_s=copy_time,
+if not in_turn:
+    held = [read[1](), read[2]()]
+    read[1:] = [lambda: held[0], lambda: held[1]]
+
+chain = 0.0
+run_slabs = shares.Slabs.run
+def run(slabs, kernel, *arguments, each=None):
+    global chain
+    times = []
+    def timed(*call):
+        t = time.thread_time(); result = kernel(*call); times.append(time.thread_time() - t)
+        return result
+    results = run_slabs(slabs, timed, *arguments, each=each)
+    chain += max(times) if slabs.count > 1 else 0.0  # one slab runs in the main thread
+    return results
+shares.Slabs.run = run
+w, t, m = time.perf_counter(), time.process_time(), time.thread_time()
+partition = basins(density, grid, frame, n_threads=threads, method=method)
+chain += time.thread_time() - m
+wall, cpu = time.perf_counter() - w, time.process_time() - t
+integrate_time, integrals = 0.0, []
+for field in (lambda: density, *read[1:]):
+    values = field()
+    t = time.process_time()
+    integrals.append(partition.integrate(values)[0])
+    integrate_time += time.process_time() - t
+    del values
+print(json.dumps(dict(partition_cpu_s=cpu, partition_wall_s=wall, partition_chain_s=chain,
+    integrate_cpu_s=integrate_time, load_code_cpu_s=load_time, copy_s=copy_time,
     volumes=partition.volume.tolist(), populations=integrals[0].tolist())))
 """
 
@@ -99,27 +128,34 @@ def write_inputs(folder: Path, n: int, *, with_text: bool) -> None:
     np.save(folder / "field2.npy", np.maximum(density, 0.0) ** (5.0 / 3.0))
     if not with_text:
         return
-    side = LENGTH / ANGSTROM
-    rows = "\n".join(" ".join(f"{x:.12f}" for x in row) for row in np.eye(3) * side)
-    sites = "\n".join(" ".join(f"{x:.12f}" for x in r) for r in frame.fractional_positions)
-    values = (density * grid.volume).transpose(2, 1, 0).reshape(-1)
-    for name, symbols in (("CHGCAR", "Ar\n"), ("CHGCAR4", "")):
-        with (folder / name).open("w") as file:
-            file.write(f"argon\n1.0\n{rows}\n{symbols}{N_ATOMS}\nDirect\n{sites}\n\n{n} {n} {n}\n")
-            for begin in range(0, len(values), 500_000):
-                block = values[begin : begin + 500_000].reshape(-1, 5)
-                line = " ".join(["%.11E"] * 5)
-                file.write("\n".join([line] * len(block)) % tuple(block.reshape(-1)) + "\n")
+    # columns of VASP's own files, since bader reads them by their widths
+    rows = "\n".join("".join(f"{x:13.8f}" for x in row) for row in grid.cell / ANGSTROM)
+    sites = "\n".join("".join(f"{x:10.7f}" for x in r) for r in frame.fractional_positions)
+    values = density.ravel(order="F") * grid.volume
+    for name, symbols in (("CHGCAR", "   Ar\n"), ("CHGCAR4", "")):
+        head = f"argon\n   1.00000000000000\n{rows}\n{symbols}   {N_ATOMS}\nDirect\n{sites}\n\n"
+        with (folder / name).open("wb") as file:
+            file.write(f"{head} {n} {n} {n}\n".encode())
+            if name == "CHGCAR":
+                n_head = file.tell()
+                write_run(file, values, per_line=5, digits=11)
+            else:
+                with (folder / "CHGCAR").open("rb") as other:
+                    other.seek(n_head)
+                    shutil.copyfileobj(other, file, 1 << 24)
 
 
-def measure(command: list[str], folder: Path) -> dict:
+def measure(command: list[str], folder: Path, caches: Path, limit: int) -> dict:
     """Run a command; its output, CPU seconds and peak memory as the system counts them."""
     environment = dict(os.environ, OMP_NUM_THREADS="1", NUMBA_NUM_THREADS="1")
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    environment["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
+    environment["PYTHONPYCACHEPREFIX"] = str(caches / "bytecode")
+    if command[0] == sys.executable:
+        environment["NUMBA_CACHE_DIR"] = str(caches / "numba")
     start = time.perf_counter()
     with (folder / "stdout").open("w+") as out, (folder / "stderr").open("w+") as err:
-        process = subprocess.Popen(command, stdout=out, stderr=err, cwd=folder, env=environment)
+        limited = ["/bin/sh", "-c", f'ulimit -t {limit}; exec "$@"', "sh", *command]
+        process = subprocess.Popen(limited, stdout=out, stderr=err, cwd=folder, env=environment)
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
         out.seek(0)
@@ -161,9 +197,10 @@ def codes(folder: Path, n: int) -> dict[str, list[str] | None]:
     weight_int, bader, critic2 = (find(x) for x in ("weight_int", "bader", "critic2"))
     (folder / "critic2.cri").write_text("crystal CHGCAR\nload CHGCAR\nyt\n")
     return {
-        "zeroflux weight": [*ours, "1", "weight"],
-        "zeroflux weight, 2 threads": [*ours, "2", "weight"],
-        "zeroflux neargrid": [*ours, "1", "neargrid"],
+        "zeroflux weight": [*ours, "1", "weight", "in_turn"],
+        "zeroflux weight, 3 fields in memory": [*ours, "1", "weight", "at_once"],
+        "zeroflux weight, 2 threads": [*ours, "2", "weight", "in_turn"],
+        "zeroflux neargrid": [*ours, "1", "neargrid", "in_turn"],
         "zeroflux basins CHGCAR": [
             *[sys.executable, "-W", "ignore", "-c", "from zeroflux.cli import main; main()"],
             *["basins", "CHGCAR", "-o", "basins.csv"],
@@ -182,32 +219,32 @@ def main() -> None:
     """Run all codes at all sizes and write a JSON file and a table."""
     parser = argparse.ArgumentParser(description="Time and memory of basin codes.")
     parser.add_argument("--sizes", type=int, nargs="+", default=[60, 120, 200, 300])
-    parser.add_argument("--peers-up-to", type=int, default=300, help="largest size for peers")
-    parser.add_argument("--python-peers-up-to", type=int, default=120)
+    parser.add_argument("--peers-up-to", type=int, default=300, help="largest size with a CHGCAR")
+    parser.add_argument("--other-peers-up-to", type=int, default=120, help="all but weight_int")
+    parser.add_argument("--neargrid-up-to", type=int, default=120)
+    parser.add_argument("--limit", type=int, default=120, help="CPU seconds after which to stop")
     parser.add_argument("--only", nargs="+", help="names of codes; default: all that are found")
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results")
     arguments = parser.parse_args()
-    rows = []
-    for n in arguments.sizes:
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
+    rows: list[dict] = []
+    with tempfile.TemporaryDirectory() as name:
+        warm_up(Path(name), arguments, rows)
+        for n in arguments.sizes:
+            folder = Path(name) / str(n)
+            folder.mkdir()
             write_inputs(folder, n, with_text=n <= arguments.peers_up_to)
             reference = None
             for code, command in codes(folder, n).items():
                 if arguments.only and code not in arguments.only:
                     continue
                 if command is None:
-                    print(f"{n:4d} {code:28s} skipped: not found (see the head of this file)")
+                    print(f"{n:4d} {code:36s} skipped: not found (see the head of this file)")
                     continue
-                is_ours = code.startswith("zeroflux")
-                needs_text = not is_ours or code.endswith("CHGCAR")
-                is_python = code.startswith(("baderkit", "pybader"))
-                limit = arguments.python_peers_up_to if is_python else arguments.peers_up_to
-                if (needs_text and n > limit) or (code == "zeroflux neargrid" and n > 300):
-                    print(f"{n:4d} {code:28s} skipped at this size (see --help)")
+                if n > largest(code, arguments):
+                    print(f"{n:4d} {code:36s} skipped at this size (see --help)")
                     continue
-                measure(command, folder) if is_ours or is_python else None  # compiled and cached
-                row = {"size": n, "code": code, **measure(command, folder)}
+                row = {"size": n, "code": code}
+                row |= measure(command, folder, Path(name), arguments.limit)
                 row.pop("text", "")
                 volumes = row.pop("volumes", None)
                 row.pop("populations", None)
@@ -217,8 +254,36 @@ def main() -> None:
                         np.sqrt(np.mean((np.array(volumes) * unit(code) - reference) ** 2))
                     )
                 rows.append(row)
-                print(f"{n:4d} {code:28s} cpu {row['cpu_s']:8.2f} s  {row['peak_gb']:.2f} GB", row)
-        save(rows, arguments.output)
+                print(f"{n:4d} {code:36s} cpu {row['cpu_s']:8.2f} s  {row['peak_gb']:.2f} GB", row)
+            shutil.rmtree(folder)
+            save(rows, arguments)
+
+
+def warm_up(folder: Path, arguments: argparse.Namespace, rows: list[dict]) -> None:
+    """Fill the caches of all Python codes on a small grid; for zeroflux the first call counts."""
+    small = folder / "small"
+    small.mkdir()
+    write_inputs(small, 40, with_text=True)
+    commands = codes(small, 40)
+    for code in sorted(commands, key=lambda code: code != "zeroflux basins CHGCAR"):
+        command = commands[code]
+        if command is None or "python" not in Path(command[0]).name:
+            continue
+        if not arguments.only or code in arguments.only:
+            row = measure(command, small, folder, 600)
+            if code == "zeroflux basins CHGCAR":
+                kept = {k: row[k] for k in ("cpu_s", "wall_s", "peak_gb", "exit")}
+                rows.append({"size": 40, "code": f"{code}, first call ever", **kept})
+                print(rows[-1])
+
+
+def largest(code: str, arguments: argparse.Namespace) -> int:
+    """Largest size at which a code is run."""
+    if code == "zeroflux neargrid":
+        return arguments.neargrid_up_to
+    if code in ("zeroflux basins CHGCAR", "weight_int"):
+        return arguments.peers_up_to
+    return 10_000 if code.startswith("zeroflux") else arguments.other_peers_up_to
 
 
 def unit(code: str) -> float:
@@ -233,31 +298,36 @@ def processor() -> str:
     return f"{models[0] if models else platform.processor()}, {os.cpu_count()} cores"
 
 
-def save(rows: list[dict], path: Path) -> None:
-    """JSON with everything and a Markdown table with ratios to zeroflux."""
+def save(rows: list[dict], arguments: argparse.Namespace) -> None:
+    """JSON with everything and a Markdown table with ratios to the command on the same file."""
     record = {"processor": processor(), "date": date.today().isoformat(), "runs": rows}
-    path.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
+    arguments.output.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
     lines = [
         f"{record['processor']}, shared with other work; {record['date']}. CPU seconds and peak",
-        "resident memory of the whole process (start, imports, input, partition, integrals).",
+        "resident memory of the whole process (start, imports, input, partition, integrals); the",
+        "partition, its chain (what two idle cores would take) and three integrals by themselves.",
+        f"Codes were stopped after {arguments.limit} CPU s.",
         "",
-        "| points | code | CPU s | peak GB | times zeroflux | partition + integrals, CPU s |"
-        " copy-passes |",
-        "|---|---|---|---|---|---|---|",
+        "| points | code | CPU s | peak GB | CPU s / zeroflux basins | partition | its chain |"
+        " integrals | copy-passes |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        same = (r for r in rows if r["size"] == row["size"])
-        ours = next(r for r in same if r["code"] == "zeroflux weight")
-        inner = passes = ""
+        same = [r for r in rows if r["size"] == row["size"]]
+        ours = next((r for r in same if r["code"] == "zeroflux basins CHGCAR"), None)
+        inner = ["", "", "", ""]
         if "partition_cpu_s" in row:
             total = row["partition_cpu_s"] + row["integrate_cpu_s"]
-            inner, passes = f"{total:.3f}", f"{total / row['copy_s']:.0f}"
-        ratio = "failed" if row["exit"] else f"{row['cpu_s'] / ours['cpu_s']:.1f}"
-        lines.append(
-            f"| {row['size']}³ | {row['code']} | {row['cpu_s']:.2f} | {row['peak_gb']:.2f} | "
-            f"{ratio} | {inner} | {passes} |"
-        )
-    path.with_suffix(".md").write_text("\n".join(lines) + "\n")
+            keys = ("partition_cpu_s", "partition_chain_s", "integrate_cpu_s")
+            inner = [*(f"{row[k]:.3f}" for k in keys), f"{total / max(row['copy_s'], 1e-9):.0f}"]
+        ratio = "" if ours is None else f"{row['cpu_s'] / ours['cpu_s']:.1f}"
+        stopped = row["exit"] and row["cpu_s"] > 0.95 * arguments.limit
+        cells = [f"> {row['cpu_s']:.0f}" if stopped else f"{row['cpu_s']:.2f}"]
+        cells += [f"{row['peak_gb']:.2f}", f"> {ratio}" if stopped else ratio, *inner]
+        if row["exit"] and not stopped:
+            cells[2] = "failed"
+        lines.append(f"| {row['size']}³ | {row['code']} | {' | '.join(cells)} |")
+    arguments.output.with_suffix(".md").write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

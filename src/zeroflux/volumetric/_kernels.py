@@ -133,7 +133,7 @@ def _complaint(text, p):
     return NOT_FINITE if c == 110 or c == 105 else NOT_A_NUMBER
 
 
-@njit(cache=True, inline="always")
+@njit(cache=True)
 @typing.no_type_check
 def _at(text, p):
     """Byte at p; an unsigned index is not looked at for a negative one, which saves a quarter."""
