@@ -149,7 +149,7 @@ def budget_dots(budget: Budget, extra: dict[str, dict[str, float]], folder: Path
             (bound,) = [b for b in result.upper_bounds if (b.system, b.species) == (system, z)]
             ax.plot(bound.rmse / MILLIELECTRONVOLT, y, "|", color="black", ms=9)
         ax.set_xscale("log")
-        ax.set_xlim(0.003, 40)
+        ax.set_xlim(2e-4, 40)
         ax.set_yticks(range(1, len(rows) + 1), rows[::-1] if ax is axes[0] else [""] * len(rows))
         ax.grid(axis="x", lw=0.4, color="#dddddd")
         ax.set_title(title(system, z), fontsize=9)
