@@ -277,9 +277,9 @@ def _baselines(
 
     spread = float(_centred(table.basin_energy, table).std())
     baselines = {
-        "E/N": mean_energy_baseline(table.total_energy, table.configuration),
+        "E/N": mean_energy_baseline(table.total_energy, table.configuration, species=table.species),
         "random split": random_split_baseline(
-            table.total_energy, table.configuration, spread=spread, rng=rng
+            table.total_energy, table.configuration, spread=spread, rng=rng, species=table.species
         ),
     }
     if not is_out_of_fold:

@@ -161,10 +161,25 @@ def total_scores(
 def mean_energy_baseline(
     total_energy: Float[np.ndarray, " n_configurations"],
     configuration: Int[np.ndarray, " n_atoms"],
+    *,
+    species: Int[np.ndarray, " n_atoms"] | None = None,
 ) -> Float[np.ndarray, " n_atoms"]:
-    """Baseline that knows totals only: every atom of a configuration gets E/N."""
-    n_atoms = np.bincount(configuration, minlength=len(total_energy))
-    return (total_energy / np.maximum(n_atoms, 1))[configuration]
+    """Baseline that knows totals only: every atom of a configuration gets E/N.
+
+    With ``species`` (atomic numbers) an energy per element, by regression of the totals on the
+    composition, is taken out first and given back: over several compositions E/N itself says more
+    about the composition than about the atoms.
+    """
+    n_configurations = len(total_energy)
+    n_atoms = np.maximum(np.bincount(configuration, minlength=n_configurations), 1)
+    if species is None:
+        return (total_energy / n_atoms)[configuration]
+    numbers, code = np.unique(species, return_inverse=True)
+    counts = np.zeros((n_configurations, len(numbers)))
+    np.add.at(counts, (configuration, code), 1.0)
+    of_element = np.linalg.lstsq(counts / n_atoms[:, None], total_energy / n_atoms, rcond=None)[0]
+    rest = (total_energy - counts @ of_element) / n_atoms
+    return of_element[code] + rest[configuration]
 
 
 def random_split_baseline(
@@ -173,13 +188,18 @@ def random_split_baseline(
     *,
     spread: float,
     rng: np.random.Generator,
+    species: Int[np.ndarray, " n_atoms"] | None = None,
 ) -> Float[np.ndarray, " n_atoms"]:
-    """Baseline with the right totals and spread and nothing else: E/N plus noise summing to 0."""
+    """Baseline with the right totals and spread and nothing else: E/N plus noise summing to 0.
+
+    ``species`` as in `mean_energy_baseline`.
+    """
     noise = rng.normal(scale=spread, size=len(configuration))
     n_atoms = np.bincount(configuration, minlength=len(total_energy))
     mean = np.bincount(configuration, weights=noise, minlength=len(total_energy))
     mean = mean / np.maximum(n_atoms, 1)
-    return mean_energy_baseline(total_energy, configuration) + noise - mean[configuration]
+    base = mean_energy_baseline(total_energy, configuration, species=species)
+    return base + noise - mean[configuration]
 
 
 def _species_score(

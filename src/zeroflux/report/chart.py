@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -122,4 +123,7 @@ def log_ticks(panel: Panel) -> list[float] | None:
     values = sorted({float(x) for s in panel.series if s.kind != "level" for x in s.x})
     if not values or values[-1] > 30 * values[0] or len(values) > 8:
         return None
-    return values
+    # Values too close for two labels share the first one's.
+    kept = values[:1]
+    kept += [b for a, b in itertools.pairwise(values) if b > 1.3 * a]
+    return kept

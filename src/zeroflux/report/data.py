@@ -142,6 +142,8 @@ class Reach:
     architecture: str
     n_parameters: int
     field: ReceptiveField
+    size: int = 0
+    """Number of parameters asked for."""
 
 
 @dataclass(frozen=True)
@@ -232,9 +234,10 @@ class ReportData:
 
     @property
     def networks(self) -> tuple[ModelResult, ...]:
-        """The models that are no baselines and saw totals alone, smallest first."""
-        subjects = (m for m in self.models if not m.is_baseline and m.target == "total")
-        return tuple(sorted(subjects, key=lambda model: (model.n_parameters, model.seed)))
+        """The models that are no baselines and saw totals alone, smallest first in each set."""
+        subjects = [m for m in self.models if not m.is_baseline and m.target == "total"]
+        order = {name: k for k, name in enumerate(dict.fromkeys(m.trained_on for m in subjects))}
+        return tuple(sorted(subjects, key=lambda m: (order[m.trained_on], m.n_parameters, m.seed)))
 
 
 def pooled_rmse(scores: Sequence[SpeciesScore], system: str | None = None) -> float:

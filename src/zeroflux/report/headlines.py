@@ -250,6 +250,8 @@ def _claim_sentence(claim: JudgedClaim) -> str:
         if np.isfinite(effect.low)
         else "too few data for an interval"
     )
+    if not np.isfinite(effect.value):
+        return f"The study has no data on this. {claim.basis}".rstrip()
     return (
         f"Effect {effect.value * scale:.3g}{unit} ({interval}); the criterion set beforehand asks "
         f"for the whole interval to lie {side} {limit:.3g}."

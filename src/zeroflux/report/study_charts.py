@@ -71,12 +71,16 @@ def learning_curve(data: ReportData) -> Chart | None:
         ]
         sizes: dict[tuple[str, int], set[int]] = {}
         for m in networks:
-            key = (m.architecture, m.n_parameters)
+            key = (m.architecture, m.size or m.n_parameters)
             sizes.setdefault(key, set()).add(m.n_training_configurations)
         curves = [key for key, counts in sizes.items() if len(counts) > 1]
         series = []
         for colour, (architecture, size) in enumerate(curves):
-            own = [m for m in networks if (m.architecture, m.n_parameters) == (architecture, size)]
+            own = [
+                m
+                for m in networks
+                if (m.architecture, m.size or m.n_parameters) == (architecture, size)
+            ]
             counts = np.unique([m.n_training_configurations for m in own])
             errors = [
                 np.array([m.home_error for m in own if m.n_training_configurations == count])
@@ -155,6 +159,7 @@ def receptive_fields(data: ReportData) -> Chart | None:
     panels = []
     for trained_on in dict.fromkeys(reach.trained_on for reach in data.reaches):
         own = [reach for reach in data.reaches if reach.trained_on == trained_on]
+        own.sort(key=lambda reach: (reach.architecture, reach.n_parameters))
         series = []
         for colour, reach in enumerate(own):
             middle = 0.5 * (reach.field.edges[1:] + reach.field.edges[:-1])
@@ -162,7 +167,7 @@ def receptive_fields(data: ReportData) -> Chart | None:
             known = np.isfinite(reach.field.sensitivity)
             series.append(
                 Series(
-                    f"{reach.architecture} {reach.n_parameters:,}",
+                    f"{reach.architecture} {reach.size or reach.n_parameters:,}",
                     middle[known] / ANGSTROM,
                     reach.field.sensitivity[known] / per,
                     kind="line",

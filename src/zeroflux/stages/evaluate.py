@@ -165,7 +165,10 @@ def _baselines(
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Local energies that anyone has without a network."""
     table = component_table(test)
-    yield "mean energy per atom", mean_energy_baseline(table.total_energy, table.configuration)
+    yield (
+        "mean energy per atom",
+        mean_energy_baseline(table.total_energy, table.configuration, species=table.species),
+    )
     yield (
         "random split",
         random_split_baseline(
@@ -173,6 +176,7 @@ def _baselines(
             table.configuration,
             spread=float(np.std(table.basin_energy - _offsets(test))),
             rng=np.random.default_rng(seed),
+            species=table.species,
         ),
     )
     pair = fit_pair_potential(

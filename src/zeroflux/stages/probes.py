@@ -177,6 +177,7 @@ def reaches(
                     np.concatenate([gradient for _, gradient in pairs]),
                     GRADIENT_EDGES,
                 ),
+                result.size,
             )
         )
     return found

@@ -181,3 +181,18 @@ def test_total_scores_agree_with_brute_force_by_system():
         assert score.mean_error == pytest.approx(own.mean())
         assert score.centred_rmse.value == pytest.approx(own.std())
         assert score.rmse.low < score.rmse.value < score.rmse.high
+
+
+def test_the_mean_baseline_keeps_elements_apart_over_several_compositions():
+    rng = np.random.default_rng(11)
+    configuration = np.repeat(np.arange(12), 10)
+    species = np.concatenate([np.where(np.arange(10) < 2 + k % 7, 18, 36) for k in range(12)])
+    basin = np.where(species == 18, -21.0, -18.0) + 1e-3 * rng.normal(size=120)
+    total = np.bincount(configuration, weights=basin)
+    split = mean_energy_baseline(total, configuration, species=species)
+    np.testing.assert_allclose(np.bincount(configuration, weights=split), total, atol=1e-9)
+    for number in (18, 36):
+        assert np.std(split[species == number]) < 1e-3  # of the size of the fluctuations
+    # control: without elements the composition drowns everything
+    plain = mean_energy_baseline(total, configuration)
+    assert np.std(plain[species == 18]) > 0.1
