@@ -310,7 +310,7 @@ def save(rows: list[dict], arguments: argparse.Namespace) -> None:
         f"{record['processor']}, shared with other work; {record['date']}. CPU seconds and peak",
         "resident memory of the whole process (start, imports, input, partition, integrals); the",
         "partition, its chain (what two idle cores would take) and three integrals by themselves.",
-        "A peak is at least that of the process that starts a code (as Linux counts), so small ones",
+        "A peak is at least that of the process that starts a code (so Linux counts): small ones",
         "and those of peers that equal ours, are upper bounds. Codes were stopped after "
         f"{arguments.limit} CPU s.",
         "",
