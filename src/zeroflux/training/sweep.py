@@ -380,7 +380,8 @@ class GroupTask:
         """Rough relative cost, for the order of tasks and the time left."""
         cell = self.cells[0]
         size = FIXED_COST + cell.size * (1 if architecture_class(cell.architecture).is_local else 3)
-        return 1.0 if architecture_class(cell.architecture).is_linear else size * len(self.cells)
+        is_linear = architecture_class(cell.architecture).is_linear
+        return FIXED_COST if is_linear else size * len(self.cells)
 
 
 def keep_compiled(folder: Path) -> None:
