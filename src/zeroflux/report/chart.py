@@ -46,6 +46,7 @@ class Panel:
     series: tuple[Series, ...]
     is_x_log: bool = False
     is_y_from_zero: bool = False
+    is_y_log: bool = False
     has_diagonal: bool = False
     """Whether the line y = x is drawn and both axes share their range."""
 

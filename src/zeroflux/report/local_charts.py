@@ -145,7 +145,7 @@ def _size_panel(
                 distinct,
                 mean,
                 kind="line",
-                low=mean - scatter,
+                low=np.maximum(mean - scatter, 0.2 * mean),  # the axis is logarithmic
                 high=mean + scatter,
                 colour=colour,
             )
@@ -168,7 +168,7 @@ def _size_panel(
         "local error, centred RMSE (meV)",
         tuple(series),
         is_x_log=True,
-        is_y_from_zero=True,
+        is_y_log=True,
     )
 
 

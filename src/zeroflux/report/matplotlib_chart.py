@@ -90,7 +90,9 @@ def _draw(ax, panel: Panel) -> None:
             shift = 0.16 * (colours.index(series.colour) - 0.5 * (len(colours) - 1))
             x = [panel.categories.index(str(name)) + shift for name in x]
         _draw_series(ax, series, x)
-    if panel.is_y_from_zero:
+    if panel.is_y_log:
+        ax.set_yscale("log", nonpositive="clip")
+    elif panel.is_y_from_zero:
         ax.set_ylim(bottom=0)
     if panel.has_categories:
         names = panel.categories

@@ -116,7 +116,9 @@ def _axes(
     }
     if panel.is_x_log:
         x |= {"type": "log"} | _log_ticks(panel)
-    if panel.is_y_from_zero:
+    if panel.is_y_log:
+        y |= {"type": "log", "dtick": "D2"}
+    elif panel.is_y_from_zero:
         y["rangemode"] = "tozero"
     if panel.has_diagonal:
         x["range"] = y["range"] = list(shared_range(panel))

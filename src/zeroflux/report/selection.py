@@ -15,7 +15,7 @@ from zeroflux.units import MILLIELECTRONVOLT
 
 MAX_SHOWN = 8
 """Networks that get a panel or a colour of their own; of more, a choice is shown."""
-MAX_PARITY_POINTS = 600
+MAX_PARITY_POINTS = 250
 """Points of one series in a parity plot; more are thinned evenly to keep the page light."""
 
 

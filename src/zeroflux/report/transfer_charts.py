@@ -45,7 +45,7 @@ def transfer_matrix(data: ReportData) -> Chart | None:
                 "scored on",
                 "error of totals per atom, centred (meV)",
                 tuple(series),
-                is_y_from_zero=True,
+                is_y_log=True,
             )
         )
     return Chart(
@@ -96,7 +96,8 @@ def fidelity_transfer(data: ReportData) -> Chart | None:
                 "local error at home (meV)",
                 "error of totals there, per atom (meV)",
                 tuple(series),
-                is_y_from_zero=True,
+                is_x_log=True,
+                is_y_log=True,
             )
         )
     if not panels:
