@@ -85,12 +85,13 @@ class PyscfEngine:
     """Pseudopotential of PySCF's POTENTIAL_UZH file."""
     density_cutoff: float = 220.0
     """Plane-wave cutoff of the density's grid (hartree)."""
-    precision: float = 1e-8
+    precision: float = 3e-9
     """Truncation of Gaussians and lattice sums (PySCF's ``cell.precision``)."""
-    relative_cutoff: float = 4.0
+    relative_cutoff: float = 2.0
     """PySCF's ``rel_cutoff`` r: a product of Gaussians with exponents summing to p goes to the
     first multigrid level whose cutoff is 2 p ln(2.8/precision) r^(−1/4) hartree or more. Smaller
-    is finer. PySCF's default of 20 leaves ripples where the density is small."""
+    is finer. PySCF's default of 20 leaves ripples where the density is small, and at 4 with a
+    precision of 1e-8 a product of krypton's is on too coarse a level: 0.2 meV in its atoms."""
     n_grid_levels: int = 5
     """Number of multigrid levels."""
     grid_level_ratio: float = 2.5

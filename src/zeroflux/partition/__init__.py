@@ -10,7 +10,7 @@ from zeroflux.partition.record import Method as Method
 from zeroflux.partition.record import Partition as Partition
 from zeroflux.partition.record import fourier_laplacian as fourier_laplacian
 from zeroflux.partition.refined import RefinedPartition as RefinedPartition
-from zeroflux.partition.refined import fourier_refined as fourier_refined
+from zeroflux.partition.refined import locally_refined as locally_refined
 from zeroflux.partition.refined import refined_basins as refined_basins
 from zeroflux.partition.voronoi import VoronoiStencil as VoronoiStencil
 from zeroflux.partition.voronoi import voronoi_stencil as voronoi_stencil
