@@ -22,13 +22,13 @@ from zeroflux.labelling.electrostatics import (
     gaussian_self_energy,
 )
 from zeroflux.labelling.energy_density import EnergyDensities
+from zeroflux.labelling.forces import kohn_sham_forces
 from zeroflux.labelling.gth_data import (
     basis_set,
     closed_shell_ions,
     pseudopotential,
     semilocal_parts,
 )
-from zeroflux.labelling.forces import kohn_sham_forces
 from zeroflux.labelling.keys import content_key
 from zeroflux.labelling.kinetic import kinetic_energy_density, sharp_primitive_corrections
 from zeroflux.labelling.pseudopotential import nonlocal_energies, short_range_potential
@@ -107,8 +107,8 @@ class PyscfEngine:
     isolated_atoms: Mapping[str, IsolatedAtom] = field(default_factory=dict)
     """Atoms already computed at these settings; see `prepared`."""
     orbital_folder: Path | None = None
-    """Where converged orbitals and isolated atoms are kept, so that a change of what is made of them needs no new
-    calculation; nowhere by default."""
+    """Where converged orbitals and isolated atoms are kept, so that a change of what is made of
+    them needs no new calculation; nowhere by default."""
     name: str = field(default="pyscf", init=False)
 
     def prepared(self, symbols: Iterable[str]) -> PyscfEngine:
