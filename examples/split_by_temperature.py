@@ -1,6 +1,6 @@
 """Split labelled pools by temperature, so that a study can be tested outside its range.
 
-    python examples/split_by_temperature.py LABELS.extxyz.xz LIMIT_KELVIN COLD.extxyz.xz HOT.extxyz.xz
+python examples/split_by_temperature.py LABELS.extxyz.xz LIMIT_KELVIN COLD.extxyz.xz HOT.extxyz.xz
 """
 
 import argparse

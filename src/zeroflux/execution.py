@@ -142,7 +142,7 @@ def _queue_cluster(workers: Workers) -> Any:
         import dask_jobqueue
     except ImportError as error:
         raise missing_extra("dask-jobqueue", "cluster") from error
-    classes = {"slurm": dask_jobqueue.SLURMCluster, "pbs": dask_jobqueue.PBSCluster}
-    cluster = classes[workers.queue or "slurm"](**workers.queue_options)
+    name = {"slurm": "SLURMCluster", "pbs": "PBSCluster"}[workers.queue or "slurm"]
+    cluster = getattr(dask_jobqueue, name)(**workers.queue_options)
     cluster.scale(workers.n_workers)
     return cluster

@@ -44,8 +44,9 @@ def test_a_killed_worker_costs_one_label_which_is_made_again(tmp_path):
             while n_done == 1 and not killed:
                 busy = [address for address, tasks in client.processing().items() if tasks]
                 if busy:
-                    killed.append(client.run(os.getpid, workers=busy[:1])[busy[0]])
-                    os.kill(killed[0], signal.SIGKILL)
+                    (pid,) = client.run(os.getpid, workers=busy[:1]).values()  # type: ignore[union-attr]
+                    killed.append(pid)
+                    os.kill(pid, signal.SIGKILL)
                 time.sleep(0.01)
 
         paths = label_structures(

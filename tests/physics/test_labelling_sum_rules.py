@@ -220,4 +220,5 @@ def test_forces_are_the_slope_of_the_energy(tmp_path):
     assert abs(label.forces[1, 0] - slope) > 1e-3  # control: the other sign
     write_labels(tmp_path / "label.extxyz", [label])
     (again,) = read_labels(tmp_path / "label.extxyz")
+    assert again.forces is not None
     np.testing.assert_allclose(again.forces, label.forces, atol=1e-8)
