@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
 from zeroflux.labelling.cp2k import Cp2kEngine
 from zeroflux.labelling.cp2k_band_form import band_form_energies
@@ -17,7 +16,7 @@ from zeroflux.labelling.pyscf import PyscfEngine
 from zeroflux.labels import TERMS
 from zeroflux.partition import basins
 from zeroflux.sampling import StatePoint, sample_liquid
-from zeroflux.units import ANGSTROM, MILLIELECTRONVOLT
+from zeroflux.units import MILLIELECTRONVOLT
 from zeroflux.volumetric import read_volumetric
 
 pytestmark = [
@@ -38,19 +37,6 @@ def with_guess(symbols: list[str]) -> PyscfEngine:
     """Atoms on a coarse grid are good enough to start from."""
     coarse = PyscfEngine(density_cutoff=30.0, precision=1e-6).prepared(symbols)
     return replace(PYSCF, isolated_atoms=coarse.isolated_atoms)
-
-
-@pytest.fixture(scope="module")
-def frame() -> Frame:
-    """Two argon and two krypton atoms, no symmetry, species alternating."""
-    rng = np.random.default_rng(3)
-    fractional = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
-    length = 5.6 * ANGSTROM
-    return Frame(
-        atomic_numbers=np.array([18, 36, 18, 36]),
-        positions=fractional * length + rng.normal(scale=0.2, size=(4, 3)),
-        cell=np.eye(3) * length,
-    )
 
 
 @pytest.fixture(scope="module")

@@ -21,19 +21,6 @@ CLOSURE = 0.02 * MILLIELECTRONVOLT
 
 
 @pytest.fixture(scope="module")
-def frame() -> Frame:
-    """Two argon and two krypton atoms in a small periodic box, no symmetry."""
-    rng = np.random.default_rng(3)
-    fractional = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
-    length = 5.6 * ANGSTROM
-    return Frame(
-        atomic_numbers=np.array([18, 36, 18, 36]),
-        positions=fractional * length + rng.normal(scale=0.2, size=(4, 3)),
-        cell=np.eye(3) * length,
-    )
-
-
-@pytest.fixture(scope="module")
 def engine(tmp_path_factory) -> PyscfEngine:
     return PyscfEngine(orbital_folder=tmp_path_factory.mktemp("orbitals")).prepared(["Ar", "Kr"])
 
