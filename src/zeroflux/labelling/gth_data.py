@@ -14,6 +14,26 @@ from zeroflux.errors import LabelError, missing_extra
 from zeroflux.frames import Frame
 
 
+def periodic_pyscf() -> Any:
+    """PySCF's module of periodic cells, ``pyscf.pbc.gto``.
+
+    Raises
+    ------
+    MissingExtraError
+        If PySCF is not installed.
+    """
+    try:
+        from pyscf import __config__
+
+        # Before the first import: PySCF transforms meshes of a prime by dense matrix products,
+        # a tenth of the time of a label. Any name that it does not know stands for SciPy.
+        __config__.pbc_tools_pbc_fft_engine = "SCIPY"
+        from pyscf.pbc import gto
+    except ImportError as error:
+        raise missing_extra("pyscf", "dft") from error
+    return gto
+
+
 def basis_set(name: str, symbol: str) -> list[Any]:
     """Basis set of an element from PySCF's file BASIS_MOLOPT_UZH.
 
@@ -26,14 +46,11 @@ def basis_set(name: str, symbol: str) -> list[Any]:
     LabelError
         If the element has no basis set of this name.
     """
-    try:
-        from pyscf.lib.exceptions import BasisNotFoundError
-        from pyscf.pbc.gto.basis import load
-    except ImportError as error:
-        raise missing_extra("pyscf", "dft") from error
+    gto = periodic_pyscf()
+    from pyscf.lib.exceptions import BasisNotFoundError
 
     try:
-        return load(name, symbol)
+        return gto.basis.load(name, symbol)
     except (BasisNotFoundError, KeyError, RuntimeError) as error:
         raise LabelError(
             f"Found element {symbol}, for which PySCF has no basis set '{name}'; "
@@ -55,14 +72,11 @@ def pseudopotential(name: str, symbol: str) -> list[Any]:
     LabelError
         If the element has no pseudopotential of this name.
     """
-    try:
-        import pyscf.pbc.gto.pseudo
-        from pyscf.gto.basis import parse_cp2k_pp
-    except ImportError as error:
-        raise missing_extra("pyscf", "dft") from error
+    gto = periodic_pyscf()
+    from pyscf.gto.basis import parse_cp2k_pp
 
     # Not by name: PySCF looks a name up in its older file GTH_POTENTIALS first.
-    lines = _block_of(Path(pyscf.pbc.gto.pseudo.__file__).parent / "POTENTIAL_UZH", symbol, name)
+    lines = _block_of(Path(gto.pseudo.__file__).parent / "POTENTIAL_UZH", symbol, name)
     if lines is None:
         raise LabelError(
             f"Found element {symbol}, for which POTENTIAL_UZH has no pseudopotential "

@@ -13,7 +13,7 @@ import numpy as np
 from ase.data import chemical_symbols
 from jaxtyping import Float
 
-from zeroflux.errors import LabelError, missing_extra
+from zeroflux.errors import LabelError
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
 from zeroflux.labelling.electrostatics import (
@@ -26,6 +26,7 @@ from zeroflux.labelling.forces import kohn_sham_forces
 from zeroflux.labelling.gth_data import (
     basis_set,
     closed_shell_ions,
+    periodic_pyscf,
     pseudopotential,
     semilocal_parts,
 )
@@ -194,10 +195,7 @@ class PyscfEngine:
         return atom
 
     def _cell(self, frame: Frame) -> Any:
-        try:
-            from pyscf.pbc import gto
-        except ImportError as error:
-            raise missing_extra("pyscf", "dft") from error
+        gto = periodic_pyscf()
         closed_shell_ions(frame, self.pseudopotential)
         symbols = [chemical_symbols[z] for z in frame.atomic_numbers]
         cell = gto.Cell()

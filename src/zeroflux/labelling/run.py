@@ -149,7 +149,8 @@ def label_to_file(task: LabelTask) -> Path:
             label.info["n_repairs"] = n_repairs
         except PartitionError as error:
             label = _failed(task.frame, str(error))
-        info = {**task.info, **label.info, "label_key": task.path.stem}
+        provenance = {"label_key": task.path.stem, "label_version": LABEL_VERSION}
+        info = {**task.info, **label.info, **provenance}
         write_labels(task.path, [replace(label, info=info)])
     return task.path
 
