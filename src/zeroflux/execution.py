@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from typing import Any, Literal, TypeVar
 
 from zeroflux.errors import ZerofluxError, missing_extra
@@ -91,9 +92,23 @@ def _in_processes(
 def process_pool(workers: Workers) -> Iterator[Executor]:
     """Pool of fresh processes that use ``threads_per_worker`` threads each."""
     with _threads(workers.threads_per_worker):
-        pool = ProcessPoolExecutor(workers.n_workers, mp_context=get_context("spawn"))
+        pool = ProcessPoolExecutor(
+            workers.n_workers, mp_context=get_context("spawn"), initializer=_end_with_parent
+        )
         with pool:
             yield pool
+
+
+def _end_with_parent() -> None:
+    """End this worker when its parent dies, even by SIGKILL: nobody would take its results."""
+    parent = parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 @contextmanager

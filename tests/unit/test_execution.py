@@ -1,7 +1,10 @@
 """Tasks on real processes and a real Dask cluster on loopback, with workers that die."""
 
+import fcntl
 import os
 import signal
+import time
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,36 @@ def die(_: int) -> int:
     return 0
 
 
+def hold(lock: Path) -> None:
+    """Holds a lock for as long as this process lives."""
+    file = lock.open("w")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    lock.with_suffix(".held").touch()
+    time.sleep(600.0)
+
+
+def run_holding(lock: Path) -> None:
+    list(run_tasks(hold, [lock], Workers(kind="processes", n_workers=1)))
+
+
+def wait_for(condition) -> bool:
+    """Whether a condition comes true; the limit only ends a test that has failed."""
+    for _ in range(600):
+        if condition():
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def is_free(lock: Path) -> bool:
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
 @pytest.mark.parametrize("kind", ["serial", "processes"])
 def test_every_task_is_done_once(kind):
     workers = Workers(kind=kind, n_workers=2)
@@ -46,6 +79,17 @@ def test_a_worker_that_dies_costs_its_task_alone(tmp_path):
 def test_workers_that_always_die_end_the_run_with_a_clear_error():
     with pytest.raises(ZerofluxError, match=r"died 4 times with 1 tasks left"):
         list(run_tasks(die, [1], Workers(kind="processes", n_workers=1)))
+
+
+def test_workers_end_with_a_run_that_is_killed(tmp_path):
+    lock = tmp_path / "lock"
+    run = get_context("spawn").Process(target=run_holding, args=(lock,))
+    run.start()
+    assert wait_for(lock.with_suffix(".held").exists)
+    assert not is_free(lock)  # the control: the worker lives
+    os.kill(run.pid, signal.SIGKILL)
+    run.join()
+    assert wait_for(lambda: is_free(lock))
 
 
 def test_workers_have_the_threads_they_were_given(monkeypatch):
