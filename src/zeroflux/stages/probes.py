@@ -50,18 +50,17 @@ def checkpoints(labels: Sequence[Label], models: Mapping[str, Model]) -> list[Ch
         for label in labels
         if has_equal_atoms(label.frame, reach=SYMMETRY_REACH)
     ]
-    found = []
-    for structure, energy, frame in cases:
-        for name, local in _energies(models, frame).items():
-            found.append(
-                checkpoint(
-                    structure=structure,
-                    model=name.split("#")[0],
-                    total_energy=energy,
-                    local_energy=local,
-                )
-            )
-    return found
+    predicted = _energies(models, [frame for _, _, frame in cases])
+    return [
+        checkpoint(
+            structure=structure,
+            model=name.split("#")[0],
+            total_energy=energy,
+            local_energy=local,
+        )
+        for (structure, energy, _), by_model in zip(cases, predicted, strict=True)
+        for name, local in by_model.items()
+    ]
 
 
 def _structure_name(label: Label) -> str:
@@ -69,19 +68,25 @@ def _structure_name(label: Label) -> str:
     return system_name(label) + (f", {distance} Å" if distance is not None else "")
 
 
-def _energies(models: Mapping[str, Model], frame: Frame) -> dict[str, np.ndarray]:
-    """Local energies of one frame by all models that know its elements (hartree)."""
+def _energies(
+    models: Mapping[str, Model], frames: Sequence[Frame]
+) -> list[dict[str, np.ndarray]]:
+    """Local energies of each frame by all models that know its elements (hartree)."""
     from zeroflux.potentials.energy import predictions
 
-    elements = set(frame.atomic_numbers.tolist())
-    known = {name: model for name, model in models.items() if elements <= set(model.species)}
+    found: list[dict[str, np.ndarray]] = [{} for _ in frames]
     by_species: dict[tuple[int, ...], list[str]] = {}
-    for name, model in known.items():
+    for name, model in models.items():
         by_species.setdefault(model.species, []).append(name)
-    found = {}
-    for names in by_species.values():
-        for name, each in zip(names, predictions([models[n] for n in names], [frame]), strict=True):
-            found[name] = each[0]
+    for species, names in by_species.items():
+        known = [k for k, f in enumerate(frames) if set(f.atomic_numbers.tolist()) <= set(species)]
+        # Frames of one size at once: one compilation for them all, and little padding.
+        for n_atoms in sorted({frames[k].n_atoms for k in known}):
+            chosen = [k for k in known if frames[k].n_atoms == n_atoms]
+            energies = predictions([models[n] for n in names], [frames[k] for k in chosen])
+            for name, each in zip(names, energies, strict=True):
+                for k, local in zip(chosen, each, strict=True):
+                    found[k][name] = local
     return found
 
 
