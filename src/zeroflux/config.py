@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from ase.data import atomic_numbers
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from zeroflux.errors import ConfigError
+from zeroflux.errors import ArtifactError, ConfigError
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -158,7 +158,7 @@ class DataConfig(Section):
 
     files: Annotated[dict[str, Path], Field(min_length=1)]
     """Pools of labels by name: extended XYZ files (.extxyz, .extxyz.gz, .extxyz.xz) or run
-    directories, relative to the config file."""
+    directories, relative to the config file, or names of `zeroflux data list`."""
 
 
 class CorrelateConfig(Section):
@@ -409,16 +409,25 @@ def load_config(path: Path) -> Config:
         config = Config.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(_messages(path, nodes, error)) from error
-    return _with_paths_from(path.parent, config)
+    return _with_paths_from(path, nodes, config)
 
 
-def _with_paths_from(folder: Path, config: Config) -> Config:
+def _with_paths_from(path: Path, nodes: Any, config: Config) -> Config:
     """Configuration whose relative paths start at the folder of its file."""
-    sample, data = config.sample, config.data
+    from zeroflux.data import file_or_pool
+
+    folder, sample, data = path.parent, config.sample, config.data
     if sample is not None and sample.from_file is not None:
         sample = sample.model_copy(update={"from_file": folder / sample.from_file})
     if data is not None:
-        files = {name: folder / path for name, path in data.files.items()}
+        files = {}
+        for name, file in data.files.items():
+            try:
+                files[name] = file_or_pool(file, folder=folder)
+            except ArtifactError as error:
+                key = ("data", "files", name)
+                line = _line_of(nodes, key)
+                raise ConfigError(f"{path}:{line}: `{'.'.join(key)}`: {error}") from error
         data = data.model_copy(update={"files": files})
     label = config.label.model_copy(update={"reuse": [folder / p for p in config.label.reuse]})
     return config.model_copy(update={"sample": sample, "label": label, "data": data})

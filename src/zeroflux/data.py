@@ -100,13 +100,20 @@ def load(*pools: str) -> list[Label]:
     return [label for name in pools for label in read_labels(path(name))]
 
 
-def file_or_pool(given: Path) -> Path:
+def file_or_pool(given: Path, *, folder: Path | None = None) -> Path:
     """The file itself if there is one, else the pool of the data set of that name.
 
-    A file in the way, ``./argon``, is taken before the pool ``argon``.
+    A relative path starts at ``folder``, by default the working directory. A file in the way,
+    ``./argon``, is taken before the pool ``argon``.
+
+    Raises
+    ------
+    ArtifactError
+        If a mere name is neither.
     """
+    file = given if folder is None else folder / given
     is_name = len(given.parts) == 1 and given.suffix == ""
-    return path(given.name) if is_name and not given.exists() else given
+    return path(given.name) if is_name and not file.exists() else file
 
 
 def describe(name: str) -> Pool:

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from zeroflux import data
 from zeroflux.artifacts.extxyz import read_labels
 from zeroflux.cli import app
-from zeroflux.errors import ArtifactError
+from zeroflux.config import load_config
+from zeroflux.errors import ArtifactError, ConfigError
 from zeroflux.sampling import NOBLE_GASES, pair_energies
 from zeroflux.units import ANGSTROM, ELECTRONVOLT
 
@@ -64,6 +65,21 @@ def test_a_file_goes_before_the_pool_of_its_name(tmp_path, monkeypatch):
     assert data.file_or_pool(Path("own/labels")) == Path("own/labels")
     Path(POOL).touch()
     assert data.file_or_pool(Path(POOL)) == Path(POOL)
+
+
+def test_a_configuration_names_files_beside_it_and_pools_of_the_data_set(tmp_path):
+    file = tmp_path / "run.yaml"
+    (tmp_path / "mine.extxyz").touch()
+    file.write_text(f"data:\n  files:\n    own: mine.extxyz\n    shipped: {POOL}\n")
+    found = load_config(file).data.files
+    assert found == {"own": tmp_path / "mine.extxyz", "shipped": data.path(POOL)}
+
+
+def test_a_configuration_that_names_an_unknown_pool_is_told_its_line(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text("data:\n  files:\n    shipped: neon\n")
+    with pytest.raises(ConfigError, match=r"run.yaml:3: `data.files.shipped`: .*no pool 'neon'"):
+        load_config(file)
 
 
 def test_data_missing_from_an_installation_is_said(tmp_path, monkeypatch):

@@ -68,9 +68,7 @@ def _structure_name(label: Label) -> str:
     return system_name(label) + (f", {distance} Å" if distance is not None else "")
 
 
-def _energies(
-    models: Mapping[str, Model], frames: Sequence[Frame]
-) -> list[dict[str, np.ndarray]]:
+def _energies(models: Mapping[str, Model], frames: Sequence[Frame]) -> list[dict[str, np.ndarray]]:
     """Local energies of each frame by all models that know its elements (hartree)."""
     from zeroflux.potentials.energy import predictions
 
