@@ -132,10 +132,10 @@ class LabelConfig(Section):
     and one of half its spacing. weight: the grid alone, a third of the memory, and 0.3 to 1 meV
     less accurate where unlike atoms touch. neargrid and ongrid are there for comparison."""
     forces: bool = False
-    """pyscf: also write forces. They are not used in training unless a control asks for them."""
+    """Also write forces. They are not used in training unless a control asks for them."""
     keep_orbitals: bool = False
-    """Keep the converged orbitals (about 100 kB a label) beside the labels, so that a change of
-    the partition needs no new SCF."""
+    """pyscf: keep the converged orbitals (about 100 kB a label) beside the labels, so that a change
+    of the partition needs no new SCF."""
     reuse: list[Path] = []
     """Files of labels made before at the same settings, relative to the config file:
     configurations found in them are not computed again."""
@@ -143,13 +143,12 @@ class LabelConfig(Section):
     """Where labels are computed. Not part of what the labels depend on."""
 
     @model_validator(mode="after")
-    def _only_pyscf_has_it(self) -> LabelConfig:
-        for key in ("keep_orbitals", "forces"):
-            if getattr(self, key) and self.engine != "pyscf":
-                raise ValueError(
-                    f"`{key}` is on with engine {self.engine}; expected pyscf, the one engine that "
-                    "has it. Leave it out"
-                )
+    def _only_pyscf_keeps_orbitals(self) -> LabelConfig:
+        if self.keep_orbitals and self.engine != "pyscf":
+            raise ValueError(
+                f"`keep_orbitals` is on with engine {self.engine}; expected pyscf, the one engine "
+                "that has it. Leave it out"
+            )
         return self
 
 
@@ -184,7 +183,7 @@ class CorrelateConfig(Section):
 
 
 ArchitectureName = Literal["linear", "pair", "bpnn", "schnet", "painn"]
-ControlName = Literal["basin_energies"]
+ControlName = Literal["basin_energies", "totals_and_forces"]
 
 
 class GridConfig(Section):
@@ -223,7 +222,8 @@ class TrainConfig(Section):
     draws are contained in larger ones and are the same for all networks."""
     controls: list[ControlName] = []
     """Further networks that see more than totals. basin_energies: trained on the basin energies
-    themselves, what the architecture could represent."""
+    themselves, what the architecture could represent. totals_and_forces: trained on totals and
+    on the forces, which all labels must hold then (`label.forces`)."""
     also: list[GridConfig] = []
     """Further grids of networks, such as a learning curve at fewer sizes."""
     cutoff_angstrom: Positive = 7.0

@@ -29,8 +29,8 @@ pytestmark = [
 # What the programs have to agree to at converged cutoffs, per atom.
 AGREEMENT = 0.05 * MILLIELECTRONVOLT
 # Both are converged far below that: 1e-5 and less in the orbital gradient.
-CP2K = Cp2kEngine(convergence=1e-7)
-PYSCF = PyscfEngine(energy_tolerance=1e-8, gradient_tolerance=1e-5)
+CP2K = Cp2kEngine(convergence=1e-7, with_forces=True)
+PYSCF = PyscfEngine(energy_tolerance=1e-8, gradient_tolerance=1e-5, with_forces=True)
 
 
 def with_guess(symbols: list[str]) -> PyscfEngine:
@@ -83,6 +83,14 @@ def test_basin_terms_agree(from_pyscf, from_cp2k):
     # Control: what is compared differs between the atoms by far more than the tolerance.
     assert np.ptp(one.energy_unclosed[from_pyscf.frame.atomic_numbers == 18]) > 20 * AGREEMENT
     assert np.ptp(one.charge) > 1e-3
+
+
+def test_forces_agree(from_pyscf, from_cp2k):
+    """To first order in the orbitals, whose gradients are below 1e-5."""
+    tolerance = 2e-5
+    np.testing.assert_allclose(from_cp2k.forces, from_pyscf.forces, atol=tolerance)
+    # Control: even the small forces of this configuration are far larger.
+    assert np.abs(from_pyscf.forces).max() > 20 * tolerance
 
 
 def test_orbitals_read_back_have_the_energies_that_cp2k_prints(from_cp2k, calculation):

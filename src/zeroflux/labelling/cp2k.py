@@ -80,6 +80,8 @@ class Cp2kEngine:
     differ by 0.01 meV per atom in the energy, nearly the same for all atoms."""
     max_cycles: int = 40
     """SCF steps before a configuration counts as not converged."""
+    with_forces: bool = False
+    """Whether forces are evaluated too, from the orbitals."""
     command: str = "cp2k"
     """Command that starts CP2K, such as ``mpirun -np 2 cp2k.psmp``."""
     timeout_s: float = 7200.0
@@ -94,7 +96,8 @@ class Cp2kEngine:
     def settings(self) -> dict[str, str | int | float]:
         """Everything that the labels depend on."""
         evaluation = self._evaluator()
-        return {
+        forces = {"with_forces": True} if self.with_forces else {}
+        return forces | {
             "name": self.name,
             "functional": self.functional,
             "basis": self.basis,
@@ -275,6 +278,7 @@ class Cp2kEngine:
             basis=self.basis,
             pseudopotential=self.pseudopotential,
             density_cutoff=self.density_cutoff,
+            with_forces=self.with_forces,
         )
 
     def _isolated_atom_energy(self, symbol: str) -> float:

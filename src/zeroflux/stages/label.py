@@ -29,6 +29,7 @@ def engine_of(settings: LabelConfig, *, orbital_folder: Path | None = None) -> E
             pseudopotential=settings.pseudopotential,
             density_cutoff=settings.density_cutoff_hartree,
             max_cycles=settings.max_cycles,
+            with_forces=settings.forces,
             command=settings.cp2k_command,
         )
     from zeroflux.labelling.pyscf import PyscfEngine
