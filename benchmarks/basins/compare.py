@@ -50,7 +50,7 @@ OURS = """
 import sys, json, time, warnings
 import numpy as np
 from zeroflux.grids import UniformGrid
-from zeroflux.partition import basins, shares, spread_frame
+from zeroflux.partition import basins, slabs, spread_frame
 folder, n, threads, method = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 in_turn = sys.argv[5] == "in_turn"
 frame = spread_frame(32, 21.85, seed=1)
@@ -74,17 +74,17 @@ if not in_turn:
     read[1:] = [lambda: held[0], lambda: held[1]]
 
 chain = 0.0
-run_slabs = shares.Slabs.run
-def run(slabs, kernel, *arguments, each=None):
+call_slabs = slabs.Slabs.call
+def call(slabs, kernel, calls):
     global chain
     times = []
     def timed(*call):
         t = time.thread_time(); result = kernel(*call); times.append(time.thread_time() - t)
         return result
-    results = run_slabs(slabs, timed, *arguments, each=each)
+    results = call_slabs(slabs, timed, calls)
     chain += max(times) if slabs.count > 1 else 0.0  # one slab runs in the main thread
     return results
-shares.Slabs.run = run
+slabs.Slabs.call = call
 w, t, m = time.perf_counter(), time.process_time(), time.thread_time()
 partition = basins(density, grid, frame, n_threads=threads, method=method)
 chain += time.thread_time() - m
@@ -168,7 +168,7 @@ def measure(command: list[str], folder: Path, caches: Path, limit: int) -> dict:
     result = {
         "cpu_s": usage.ru_utime + usage.ru_stime,
         "wall_s": time.perf_counter() - start,
-        "peak_gb": usage.ru_maxrss / 1e6,
+        "peak_gb": usage.ru_maxrss * 1024 / 1e9,
         "exit": process.returncode,
     }
     if process.returncode:

@@ -29,7 +29,7 @@ from zeroflux.labelling.pyscf import PyscfEngine, Solution
 from zeroflux.partition import basins, refined_basins
 from zeroflux.partition.refined import extrapolation_coefficients
 from zeroflux.units import MILLIELECTRONVOLT
-from zeroflux.volumetric import VolumetricData, write_volumetric
+from zeroflux.volumetric import VolumetricData, vasp
 
 CUTOFFS = (160.0, 220.0, 350.0)
 LABEL_CUTOFF = 220.0
@@ -71,7 +71,7 @@ def other_codes(densities: EnergyDensities) -> dict[str, dict[str, np.ndarray]]:
                 units={"total": "1/bohr^3"},
                 source=folder / file,
             )
-            write_volumetric(folder / f"{file}.CHGCAR", data)
+            vasp.write(folder / f"{file}.CHGCAR", data, header_decimals=16)
         for code, run in (("weight_int", _weight_int), ("critic2", _critic2)):
             program = os.environ.get(code.upper()) or shutil.which(code)
             if program is None:

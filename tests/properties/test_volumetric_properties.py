@@ -115,7 +115,11 @@ def test_every_format_gives_back_what_was_written(data):
     values = rng.normal(size=shape) * 10.0 ** rng.uniform(-8, 3)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
-        write_volumetric(path, VolumetricData(grid, {"total": values}, frame))
+        written_data = VolumetricData(grid, {"total": values}, frame)
+        if name.startswith(vasp.NAMES):  # VASP's six decimals have a test of their own
+            vasp.write(path, written_data, header_decimals=16)
+        else:
+            write_volumetric(path, written_data)
         found = read_volumetric(path)
     # text has 12 digits of the values and 12 decimals or more of lengths
     np.testing.assert_allclose(found.first, values, rtol=6e-12, atol=0)

@@ -5,7 +5,8 @@
 (0, 1, ...) at the tops; `follow_pointers` copies it to all voxels whose steepest ascent ends there.
 
 Kernels release the GIL and work on a slab ``begin <= i < end`` of the first index where that is
-meaningful, so that threads can share the work.
+meaningful, so that threads can share the work. They allocate nothing and name no array operation:
+compiling `np.empty`, `array.copy` or a slice assignment takes longer than compiling the sweep.
 """
 
 from __future__ import annotations
@@ -18,17 +19,20 @@ from numba import njit
 
 @typing.no_type_check
 @njit(cache=True, nogil=True)
-def point_uphill(field, offsets, slopes, labels, begin, end):
+def point_uphill(field, offsets, slopes, labels, begin, end, best, tops):
+    """Point every voxel uphill and list the tops; how many they are.
+
+    ``best`` has room for a row, ``tops`` for every voxel of the slab.
+    """
     n_a, n_b, n_c = field.shape
-    best = np.empty(n_c)
-    choice = np.empty(n_c, np.int32)
-    tops = np.empty(64, np.int64)
     n_tops = 0
     for i in range(begin, end):
         for j in range(n_b):
             centre = field[i, j]
-            best[:] = 0.0
-            choice[:] = -1
+            choice = labels[i, j]
+            for k in range(n_c):
+                best[k] = 0.0
+                choice[k] = -1
             for s in range(offsets.shape[0]):
                 row = field[(i + offsets[s, 0]) % n_a, (j + offsets[s, 1]) % n_b]
                 step = offsets[s, 2] % n_c
@@ -50,18 +54,15 @@ def point_uphill(field, offsets, slopes, labels, begin, end):
                     if rise > best[k]:
                         best[k] = rise
                         choice[k] = mark
-            labels[i, j] = choice
             highest = choice[0]
             for k in range(n_c):
                 highest = max(highest, choice[k])
             if highest == -1:
                 for k in range(n_c):
                     if choice[k] == -1:
-                        if n_tops == tops.size:
-                            tops = doubled(tops)
                         tops[n_tops] = (i * n_b + j) * n_c + k
                         n_tops += 1
-    return tops[:n_tops].copy()
+    return n_tops
 
 
 @typing.no_type_check
@@ -76,24 +77,25 @@ def _keep_steepest(row, centre, slope, mark, best, choice):
 
 @typing.no_type_check
 @njit(cache=True, nogil=True)
-def follow_pointers(labels, offsets, begin, end):
-    n_a, n_b, n_c = labels.shape
-    steps = (offsets[:, 0] * n_b + offsets[:, 1]) * n_c + offsets[:, 2]
-    flat = labels.ravel()
-    path = np.empty(4096, np.int64)
+def follow_pointers(labels, shape, offsets, steps, begin, end, path):
+    """Copy the owner of the top at the end of each voxel's steepest ascent to the voxel.
+
+    ``labels`` is flat, ``steps`` are the offsets as steps in it. Of a longer ascent than ``path``
+    has room for the rest finds its owner when its turn comes.
+    """
+    n_a, n_b, n_c = shape
     for i0 in range(begin, end):
         for j0 in range(n_b):
             line = (i0 * n_b + j0) * n_c
             for k0 in range(n_c):
                 voxel = line + k0
-                owner = flat[voxel]
+                owner = labels[voxel]
                 i, j, k = i0, j0, k0
                 n = 0
                 while owner < 0:
-                    if n == path.size:
-                        path = doubled(path)
-                    path[n] = voxel
-                    n += 1
+                    if n < path.size:
+                        path[n] = voxel
+                        n += 1
                     s = -2 - owner
                     i += offsets[s, 0]
                     j += offsets[s, 1]
@@ -103,13 +105,13 @@ def follow_pointers(labels, offsets, begin, end):
                         voxel = (i * n_b + j) * n_c + k
                     else:
                         voxel += steps[s]
-                    owner = flat[voxel]
+                    owner = labels[voxel]
                 for m in range(n):
-                    flat[path[m]] = owner
+                    labels[path[m]] = owner
 
 
 @typing.no_type_check
-@njit(cache=True, nogil=True, inline="always")
+@njit(cache=True, nogil=True)
 def wrap(i, n):
     if i < 0 or i >= n:
         i %= n
@@ -118,25 +120,18 @@ def wrap(i, n):
 
 @typing.no_type_check
 @njit(cache=True, nogil=True)
-def doubled(array):
-    longer = np.empty(2 * array.size, array.dtype)
-    longer[: array.size] = array
-    return longer
+def follow_near_grid(field, labels, pointers, inverse_metric, offsets, path):
+    """Near-grid ascent from every voxel, then again from all voxels next to another basin.
 
-
-@typing.no_type_check
-@njit(cache=True, nogil=True)
-def follow_near_grid(field, labels, inverse_metric, offsets):
-    """Near-grid ascent from every voxel, then again from all voxels next to another basin."""
+    ``pointers`` is a copy of ``labels``; ``path`` has room for every voxel.
+    """
     n_a, n_b, n_c = field.shape
-    pointers = labels.copy()
     flat = labels.ravel()
-    path = np.empty(1024, np.int64)
     for i in range(n_a):
         for j in range(n_b):
             for k in range(n_c):
                 if labels[i, j, k] < 0:
-                    n, owner, path = _near_grid_path(
+                    n, owner = _near_grid_path(
                         field, labels, pointers, inverse_metric, offsets, i, j, k, False, path
                     )
                     for m in range(n):
@@ -147,7 +142,7 @@ def follow_near_grid(field, labels, inverse_metric, offsets):
             for j in range(n_b):
                 for k in range(n_c):
                     if pointers[i, j, k] < 0 and _is_edge(labels, offsets, i, j, k):
-                        n, owner, path = _near_grid_path(
+                        n, owner = _near_grid_path(
                             field, labels, pointers, inverse_metric, offsets, i, j, k, True, path
                         )
                         if owner != labels[i, j, k]:
@@ -187,12 +182,10 @@ def _near_grid_path(field, labels, pointers, inverse_metric, offsets, i, j, k, t
         owner = labels[here[0], here[1], here[2]]
         pointer = pointers[here[0], here[1], here[2]]
         if pointer >= 0:  # a top: the caller wrote its owner before the ascent
-            return n, owner, path
+            return n, owner
         known = owner >= 0 and n > 0
         if known and not (to_inside and _is_edge(labels, offsets, here[0], here[1], here[2])):
-            return n, owner, path
-        if n == path.size:
-            path = doubled(path)
+            return n, owner
         path[n] = voxel
         n += 1
         value = field[here[0], here[1], here[2]]

@@ -10,7 +10,9 @@ They start from labels that name the owner at the end of each voxel's steepest a
    which `write_dominant` turns into the dominant owner.
 
 Kernels release the GIL and work on a slab ``begin <= i < end`` of the first index, so that threads
-can share the work.
+can share the work. Flat arrays, scratch and lists come from the caller, since compiling their
+allocation takes longer than compiling the sweeps; ``stack`` has room for every voxel of the slab,
+``outbox`` for every message.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import typing
 import numpy as np
 from numba import njit
 
-from zeroflux.partition._ascent_kernels import doubled, wrap
+from zeroflux.partition._ascent_kernels import wrap
 
 QUEUED = 1 << 30
 ONE_PENDING = 1 << 24  # counts up to 26 higher neighbours in bits 24 to 28
@@ -28,14 +30,14 @@ ONE_PENDING = 1 << 24  # counts up to 26 higher neighbours in bits 24 to 28
 
 @typing.no_type_check
 @njit(cache=True, nogil=True)
-def find_seams(field, labels, offsets, begin, end):
+def find_seams(field, labels, offsets, begin, end, seam, found):
+    """List the voxels at a seam; how many they are. ``seam`` has room for a row."""
     n_a, n_b, n_c = field.shape
-    found = np.empty(1024, np.int64)
     n = 0
-    seam = np.empty(n_c, np.uint8)
     for i in range(begin, end):
         for j in range(n_b):
-            seam[:] = 0
+            for k in range(n_c):
+                seam[k] = 0
             centre = field[i, j]
             owner = labels[i, j]
             for s in range(offsets.shape[0]):
@@ -61,11 +63,9 @@ def find_seams(field, labels, offsets, begin, end):
                         seam[k] = 1
             for k in range(n_c):
                 if seam[k]:
-                    if n == found.size:
-                        found = doubled(found)
                     found[n] = (i * n_b + j) * n_c + k
                     n += 1
-    return found[:n].copy()
+    return n
 
 
 @typing.no_type_check
@@ -78,53 +78,47 @@ def _mark_seam(row, centre, others, owner, seam):
 
 @typing.no_type_check
 @njit(cache=True, nogil=True)
-def flood_downhill(field, labels, offsets, begin, end, arrivals, is_message):
+def flood_downhill(
+    field, labels, shape, offsets, steps, reach, begin, end, arrivals, is_message, stack, outbox
+):
     """Mark all voxels downhill of the given ones and count the marked higher neighbours of each.
 
     ``arrivals`` are voxels to start from, or messages that a marked voxel of another slab lies
-    above them. Returns such messages for other slabs, and the number of voxels newly marked.
+    above them. Returns the number of such messages for other slabs, and of voxels newly marked.
     """
-    n_a, n_b, n_c = field.shape
-    steps, reach = _flat_steps(offsets, n_b, n_c)
-    values = field.ravel()
-    flat = labels.ravel()
-    near = np.empty(steps.size, np.int64)
-    low, high = begin * n_b * n_c, end * n_b * n_c
-    outbox = np.empty(64, np.int64)
+    plane = shape[1] * shape[2]
+    low, high = begin * plane, end * plane
     n_out = 0
     n_marked = 0
-    stack = np.empty(arrivals.size + 1024, np.int64)
     n_stack = 0
-    for voxel in arrivals:
-        if flat[voxel] < QUEUED:
-            flat[voxel] |= QUEUED
+    for m in range(arrivals.size):
+        voxel = arrivals[m]
+        if labels[voxel] < QUEUED:
+            labels[voxel] |= QUEUED
             stack[n_stack] = voxel
             n_stack += 1
         if is_message:
-            flat[voxel] += ONE_PENDING
+            labels[voxel] += ONE_PENDING
     while n_stack > 0:
         n_stack -= 1
         n_marked += 1
         voxel = stack[n_stack]
-        _neighbours(voxel, n_a, n_b, n_c, offsets, steps, reach, near)
-        if n_stack + near.size > stack.size:
-            stack = doubled(stack)
-        if n_out + near.size > outbox.size:
-            outbox = doubled(outbox)
-        here = values[voxel]
-        for s in range(near.size):
-            if values[near[s]] < here:
-                if near[s] < low or near[s] >= high:
-                    outbox[n_out] = near[s]
+        here = field[voxel]
+        is_inside = _is_inside(voxel, shape, reach)
+        for s in range(steps.size):
+            near = voxel + steps[s] if is_inside else _wrapped(voxel, shape, offsets, s)
+            if field[near] < here:
+                if near < low or near >= high:
+                    outbox[n_out] = near
                     n_out += 1
                     continue
-                label = flat[near[s]]
+                label = labels[near]
                 if label < QUEUED:
                     label |= QUEUED
-                    stack[n_stack] = near[s]
+                    stack[n_stack] = near
                     n_stack += 1
-                flat[near[s]] = label + ONE_PENDING
-    return outbox[:n_out].copy(), n_marked
+                labels[near] = label + ONE_PENDING
+    return n_out, n_marked
 
 
 @typing.no_type_check
@@ -132,14 +126,20 @@ def flood_downhill(field, labels, offsets, begin, end, arrivals, is_message):
 def mix_weights(
     field,
     labels,
+    shape,
     offsets,
+    steps,
+    reach,
     conductances,
+    cutoff,
     begin,
     end,
     arrivals,
     is_message,
-    n_atoms,
-    cutoff,
+    stack,
+    outbox,
+    share,
+    touched,
     voxels,
     starts,
     owners,
@@ -152,42 +152,33 @@ def mix_weights(
 
     A voxel is ready when its count of pending higher neighbours has come down to zero. Last in,
     first out keeps the work within a neighbourhood that the cache holds. ``arrivals`` are voxels
-    that are ready, or messages that a higher voxel of another slab has been done. Returns such
-    messages, the number of slots in use, and the voxels that are left if the entries ran out.
+    of which some are ready, or messages that a higher voxel of another slab has been done.
+    ``share`` has a zero and ``touched`` room for every atom. Returns the number of such messages,
+    of slots in use, and of the voxels that are left on the stack if the entries ran out.
     """
-    n_a, n_b, n_c = field.shape
-    steps, reach = _flat_steps(offsets, n_b, n_c)
-    values = field.ravel()
-    flat = labels.ravel()
-    near = np.empty(steps.size, np.int64)
-    low, high = begin * n_b * n_c, end * n_b * n_c
-    outbox = np.empty(64, np.int64)
+    plane = shape[1] * shape[2]
+    low, high = begin * plane, end * plane
     n_out = 0
-    stack = np.empty(arrivals.size + 1024, np.int64)
     n_stack = 0
-    share = np.zeros(n_atoms)
-    touched = np.empty(n_atoms, np.int64)
-    for voxel in arrivals:
+    for m in range(arrivals.size):
+        voxel = arrivals[m]
         if is_message:
-            flat[voxel] -= ONE_PENDING
-        if flat[voxel] < QUEUED + ONE_PENDING:
+            labels[voxel] -= ONE_PENDING
+        if labels[voxel] < QUEUED + ONE_PENDING:
             stack[n_stack] = voxel
             n_stack += 1
-    while n_stack > 0 and starts[base + n_slots] + n_atoms <= last_entry:
+    while n_stack > 0 and starts[base + n_slots] + share.size <= last_entry:
         n_stack -= 1
         voxel = stack[n_stack]
-        _neighbours(voxel, n_a, n_b, n_c, offsets, steps, reach, near)
-        if n_stack + near.size > stack.size:
-            stack = doubled(stack)
-        if n_out + near.size > outbox.size:
-            outbox = doubled(outbox)
-        here = values[voxel]
+        here = field[voxel]
+        is_inside = _is_inside(voxel, shape, reach)
         n_touched = 0
         total = 0.0
-        for s in range(near.size):
-            rise = values[near[s]] - here
+        for s in range(steps.size):
+            near = voxel + steps[s] if is_inside else _wrapped(voxel, shape, offsets, s)
+            rise = field[near] - here
             if rise > 0.0:
-                label = flat[near[s]]
+                label = labels[near]
                 flux = rise * conductances[s]
                 total += flux
                 if label >= 0:
@@ -203,21 +194,23 @@ def mix_weights(
                             n_touched += 1
                         share[owner] += flux * weights[m]
             elif rise < 0.0:
-                if near[s] < low or near[s] >= high:
-                    outbox[n_out] = near[s]
+                if near < low or near >= high:
+                    outbox[n_out] = near
                     n_out += 1
                     continue
-                label = flat[near[s]] - ONE_PENDING
-                flat[near[s]] = label
+                label = labels[near] - ONE_PENDING
+                labels[near] = label
                 if label < QUEUED + ONE_PENDING:
-                    stack[n_stack] = near[s]
+                    stack[n_stack] = near
                     n_stack += 1
         kept = 0.0
         n_kept = 0
         for t in range(n_touched):
-            if share[touched[t]] > cutoff * total:
-                kept += share[touched[t]]
-                touched[n_kept], touched[t] = touched[t], touched[n_kept]
+            owner = touched[t]
+            if share[owner] > cutoff * total:
+                kept += share[owner]
+                touched[t] = touched[n_kept]
+                touched[n_kept] = owner
                 n_kept += 1
         if n_kept > 1:
             slot = base + n_slots
@@ -228,63 +221,39 @@ def mix_weights(
                 m += 1
             voxels[slot] = voxel
             starts[slot + 1] = m
-            flat[voxel] = -1 - slot
+            labels[voxel] = -1 - slot
             n_slots += 1
         elif n_touched > 0:
-            flat[voxel] = touched[0]
+            labels[voxel] = touched[0]
         for t in range(n_touched):
             share[touched[t]] = 0.0
-    return outbox[:n_out].copy(), n_slots, stack[:n_stack].copy()
+    return n_out, n_slots, n_stack
 
 
 @typing.no_type_check
 @njit(cache=True, nogil=True)
-def write_dominant(labels, voxels, starts, owners, weights):
-    """Replace the slot numbers in the labels by the owner of the largest weight."""
-    flat = labels.ravel()
-    for slot in range(voxels.size):
+def write_dominant(labels, voxels, starts, owners, weights, first_slot, count):
+    """Replace slot numbers in the labels by the owner of the largest weight."""
+    for slot in range(first_slot, first_slot + count):
         main = starts[slot]
         for m in range(main + 1, starts[slot + 1]):
             if weights[m] > weights[main] or (
                 weights[m] == weights[main] and owners[m] < owners[main]
             ):
                 main = m
-        flat[voxels[slot]] = owners[main]
+        labels[voxels[slot]] = owners[main]
 
 
 @typing.no_type_check
 @njit(cache=True, nogil=True)
-def close_gap(voxels, starts, owners, weights, n_slots, n_entries, first_slot, count):
-    """Move the rows of a later stretch to the end of the first ``n_slots`` rows."""
-    shift = n_entries - starts[first_slot]
-    for slot in range(count):
-        voxels[n_slots + slot] = voxels[first_slot + slot]
-        begin, end = starts[first_slot + slot], starts[first_slot + slot + 1]
-        for m in range(begin, end):
-            owners[m + shift] = owners[m]
-            weights[m + shift] = weights[m]
-        starts[n_slots + slot] = begin + shift
-        starts[n_slots + slot + 1] = end + shift
-
-
-@typing.no_type_check
-@njit(cache=True, nogil=True)
-def _flat_steps(offsets, n_b, n_c):
-    steps = (offsets[:, 0] * n_b + offsets[:, 1]) * n_c + offsets[:, 2]
-    reach = np.empty(3, np.int64)
-    for d in range(3):
-        reach[d] = np.abs(offsets[:, d]).max()
-    return steps, reach
-
-
-@typing.no_type_check
-@njit(cache=True, nogil=True)
-def _neighbours(voxel, n_a, n_b, n_c, offsets, steps, reach, near):
+def _is_inside(voxel, shape, reach):
+    """Whether no neighbour of a voxel lies across the edge of the grid."""
+    n_a, n_b, n_c = shape
     line = voxel // n_c
     k = voxel - line * n_c
     i = line // n_b
     j = line - i * n_b
-    inside = (
+    return (
         (i >= reach[0])
         & (i < n_a - reach[0])
         & (j >= reach[1])
@@ -292,11 +261,15 @@ def _neighbours(voxel, n_a, n_b, n_c, offsets, steps, reach, near):
         & (k >= reach[2])
         & (k < n_c - reach[2])
     )
-    if inside:
-        for s in range(steps.size):
-            near[s] = voxel + steps[s]
-    else:
-        for s in range(steps.size):
-            a = wrap(i + offsets[s, 0], n_a)
-            b = wrap(j + offsets[s, 1], n_b)
-            near[s] = (a * n_b + b) * n_c + wrap(k + offsets[s, 2], n_c)
+
+
+@typing.no_type_check
+@njit(cache=True, nogil=True)
+def _wrapped(voxel, shape, offsets, s):
+    """A neighbour of a voxel near the edge of the grid."""
+    n_a, n_b, n_c = shape
+    line = voxel // n_c
+    i = line // n_b
+    a = wrap(i + offsets[s, 0], n_a)
+    b = wrap(line - i * n_b + offsets[s, 1], n_b)
+    return (a * n_b + b) * n_c + wrap(voxel - line * n_c + offsets[s, 2], n_c)

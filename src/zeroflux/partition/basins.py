@@ -19,13 +19,15 @@ from zeroflux.partition.checks import (
     warn_non_nuclear,
 )
 from zeroflux.partition.record import Method, Partition
-from zeroflux.partition.shares import SharedVoxels, Slabs, compact_integer, share_voxels
+from zeroflux.partition.shares import SharedVoxels, share_voxels
+from zeroflux.partition.slabs import Slabs, compact_integer, flat_steps
 from zeroflux.partition.voronoi import VoronoiStencil, all_neighbours, voronoi_stencil
 
 if TYPE_CHECKING:
     from ase import Atoms
 
 WEIGHT_CUTOFF = 1e-6
+LONGEST_PATH = 4096  # voxels of one ascent that are labelled at once
 
 
 def basins(
@@ -173,16 +175,25 @@ def _partition(
         climbed, attractors = _label_tops(field, labels, grid, frame, stencil, slabs, core_radius)
         if method == "neargrid":
             metric = grid.voxel_vectors @ grid.voxel_vectors.T
-            kernels.follow_near_grid(climbed, labels, np.linalg.inv(metric), stencil.offsets)
+            path = np.empty(field.size, dtype=np.int64)  # no memory until it is written
+            kernels.follow_near_grid(
+                climbed, labels, labels.copy(), np.linalg.inv(metric), stencil.offsets, path
+            )
         else:
-            slabs.run(kernels.follow_pointers, labels, stencil.offsets)
-        shares = _tied_tops(attractors, field.size, frame.n_atoms)
+            slabs.run(
+                kernels.follow_pointers,
+                *(labels.reshape(-1), grid.shape),
+                *(stencil.offsets, flat_steps(stencil.offsets, grid.shape)),
+                each=[(np.empty(LONGEST_PATH, dtype=np.int64),) for _ in range(slabs.count)],
+            )
+        tied = _tied_tops(attractors, field.size, frame.n_atoms)
+        shared = (tied,)
         if method == "weight":
-            shares = share_voxels(
+            shared = share_voxels(
                 climbed,
                 labels,
                 stencil,
-                shares,
+                tied,
                 slabs,
                 n_atoms=frame.n_atoms,
                 weight_cutoff=weight_cutoff,
@@ -192,10 +203,7 @@ def _partition(
         frame=frame,
         method=method,
         basin_index=labels,
-        fractional_voxels=shares.voxels,
-        fractional_starts=shares.starts,
-        fractional_owners=shares.owners,
-        fractional_weights=shares.weights,
+        shared=shared,
         attractors=attractors,
         density=density,
         reference=field,
@@ -213,17 +221,25 @@ def _label_tops(
     core_radius: float | None,
 ) -> tuple[np.ndarray, Attractors]:
     """Point every voxel uphill and put owners at the tops; also the field without plateaus."""
-    slopes = stencil.conductances
-    found = slabs.run(kernels.point_uphill, field, stencil.offsets, slopes, labels)
-    tops = np.concatenate(found)
+    tops = _tops(field, labels, stencil, slabs)
     terraced = terrace_plateaus(field, tops, stencil.offsets)
     if terraced is not None:
         field = terraced
-        found = slabs.run(kernels.point_uphill, field, stencil.offsets, slopes, labels)
-        tops = np.concatenate(found)
+        tops = _tops(field, labels, stencil, slabs)
     attractors = assign_attractors(tops, field, grid, frame, core_radius=core_radius)
     labels.reshape(-1)[tops] = attractors.atoms
     return field, attractors
+
+
+def _tops(
+    field: np.ndarray, labels: np.ndarray, stencil: VoronoiStencil, slabs: Slabs
+) -> np.ndarray:
+    """Point every voxel uphill; the flat indices of those without a higher neighbour."""
+    each = [(np.empty(field.shape[2]), found) for found in slabs.room(np.int64)]
+    counts = slabs.run(
+        kernels.point_uphill, field, stencil.offsets, stencil.conductances, labels, each=each
+    )
+    return np.concatenate([found[:n] for (_, found), n in zip(each, counts, strict=True)])
 
 
 def _tied_tops(attractors: Attractors, n_points: int, n_atoms: int) -> SharedVoxels:

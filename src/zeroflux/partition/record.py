@@ -13,6 +13,7 @@ from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
 from zeroflux.partition import _reduction_kernels
 from zeroflux.partition.attractors import Attractors
+from zeroflux.partition.shares import SharedVoxels, joined
 
 Method = Literal["weight", "neargrid", "ongrid"]
 SLAB_POINTS = 1 << 17  # points (a megabyte) at a time when a field has to be converted on the way
@@ -32,14 +33,8 @@ class Partition:
     method: Method
     basin_index: Int[np.ndarray, "n_a n_b n_c"]
     """Atom that owns the largest part of each point."""
-    fractional_voxels: Int[np.ndarray, " n_fractional"]
-    """Flat indices of the points that several atoms share."""
-    fractional_starts: Int[np.ndarray, " n_fractional_plus_one"]
-    """Where the owners of each shared point start in the two lists below."""
-    fractional_owners: Int[np.ndarray, " n_shares"]
-    """Owners of the shared points."""
-    fractional_weights: Float[np.ndarray, " n_shares"]
-    """Part that each owner holds."""
+    shared: tuple[SharedVoxels, ...]
+    """The points that several atoms share, from each slab of the grid that had its own thread."""
     attractors: Attractors
     """Maxima of the partitioned field and what was done with them."""
     density: Float[np.ndarray, "n_a n_b n_c"] | None = field(repr=False)
@@ -57,7 +52,31 @@ class Partition:
     @property
     def n_fractional(self) -> int:
         """Number of grid points that several atoms share."""
-        return len(self.fractional_voxels)
+        return sum(len(part.voxels) for part in self.shared)
+
+    @property
+    def fractional_voxels(self) -> Int[np.ndarray, " n_fractional"]:
+        """Flat indices of the points that several atoms share."""
+        return self._all_shared.voxels
+
+    @property
+    def fractional_starts(self) -> Int[np.ndarray, " n_fractional_plus_one"]:
+        """Where the owners of each shared point start in the two lists below."""
+        return self._all_shared.starts
+
+    @property
+    def fractional_owners(self) -> Int[np.ndarray, " n_shares"]:
+        """Owners of the shared points."""
+        return self._all_shared.owners
+
+    @property
+    def fractional_weights(self) -> Float[np.ndarray, " n_shares"]:
+        """Part that each owner holds."""
+        return self._all_shared.weights
+
+    @cached_property
+    def _all_shared(self) -> SharedVoxels:
+        return joined(self.shared)
 
     def integrate(self, *fields: Num[np.ndarray, "_ _ _"]) -> Float[np.ndarray, "n_fields n_atoms"]:
         r"""Integrals over the basins, :math:`\int_{\Omega_A} f\,dr = v \sum_i w_i^A f_i`.
@@ -92,26 +111,26 @@ class Partition:
         for begin in range(0, n_a, step):
             slab = np.ascontiguousarray(np.asarray(values[begin : begin + step]), dtype=np.float64)
             _reduction_kernels.sum_by_owner(slab, self.basin_index[begin : begin + step], sums)
-        voxels, starts = self.fractional_voxels, self.fractional_starts
-        step = len(voxels) if is_ready else SLAB_POINTS
         owners = self.basin_index.reshape(-1)
-        for begin in range(0, len(voxels), max(1, step)):
-            part = voxels[begin : begin + step]
-            if is_ready:
-                at_voxels, labels = np.asarray(values).reshape(-1), owners
-            else:
-                at_voxels = values[np.unravel_index(part, self.grid.shape)].astype(np.float64)
-                labels = owners[part]
-                part = np.arange(len(part), dtype=part.dtype)
-            _reduction_kernels.share_by_weight(
-                at_voxels,
-                labels,
-                part,
-                starts[begin : begin + len(part) + 1],
-                self.fractional_owners,
-                self.fractional_weights,
-                sums,
-            )
+        for shared in self.shared:
+            step = max(1, len(shared.voxels)) if is_ready else SLAB_POINTS
+            for begin in range(0, len(shared.voxels), step):
+                part = shared.voxels[begin : begin + step]
+                if is_ready:
+                    at_voxels, labels = np.asarray(values).reshape(-1), owners
+                else:
+                    at_voxels = values[np.unravel_index(part, self.grid.shape)].astype(np.float64)
+                    labels = owners[part]
+                    part = np.arange(len(part), dtype=part.dtype)
+                _reduction_kernels.share_by_weight(
+                    at_voxels,
+                    labels,
+                    part,
+                    shared.starts[begin : begin + len(part) + 1],
+                    shared.owners,
+                    shared.weights,
+                    sums,
+                )
 
     def weights(self, atom: int) -> Float[np.ndarray, "n_a n_b n_c"]:
         """Weight of one atom at every grid point, as a full array."""
@@ -189,8 +208,6 @@ def fourier_laplacian(
     grid
         Grid; the result has the field's unit over bohr².
     """
-    from scipy import fft
-
     n_a, n_b, n_c = grid.shape
     reciprocal = 2.0 * np.pi * np.linalg.inv(grid.cell).T
     metric = reciprocal @ reciprocal.T
@@ -198,17 +215,17 @@ def fourier_laplacian(
     c = np.fft.rfftfreq(n_c, 1.0 / n_c)
     spectrum = np.empty((n_a, n_b, n_c // 2 + 1), dtype=np.complex128)
     for i in range(n_a):  # planes stay in the cache, and nothing of full size stands beside this
-        spectrum[i] = np.asarray(fft.rfft2(np.asarray(values[i], dtype=np.float64)))
+        spectrum[i] = np.fft.rfft2(np.asarray(values[i], dtype=np.float64))
     for j, m in enumerate(b):
-        plane = np.asarray(fft.fft(spectrum[:, j], axis=0))
+        plane = np.fft.fft(spectrum[:, j], axis=0)
         plane *= -(
             (metric[1, 1] * m * m + 2.0 * metric[0, 1] * m * a + metric[0, 0] * a * a)[:, None]
             + 2.0 * ((metric[0, 2] * a + metric[1, 2] * m)[:, None] * c)
             + metric[2, 2] * c * c
         )
-        spectrum[:, j] = np.asarray(fft.ifft(plane, axis=0, overwrite_x=True))
+        spectrum[:, j] = np.fft.ifft(plane, axis=0)
     # The result takes the place of the spectrum: a real plane ends before the next spectral one.
     laplacian = spectrum.reshape(-1).view(np.float64)[: n_a * n_b * n_c].reshape(grid.shape)
     for i in range(n_a):
-        laplacian[i] = np.asarray(fft.irfft2(spectrum[i], s=(n_b, n_c)))
+        laplacian[i] = np.fft.irfft2(spectrum[i], s=(n_b, n_c))
     return laplacian

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
 from zeroflux.partition import _sharing_kernels as kernels
+from zeroflux.partition.slabs import Slabs, compact_integer, flat_steps
 from zeroflux.partition.voronoi import VoronoiStencil
 
 ENTRIES_PER_VOXEL = 4  # address space only: memory is taken when an entry is written
 
 
 class SharedVoxels(NamedTuple):
-    """Grid points with several owners, as ragged rows of owners and weights."""
+    """Grid points with several owners, as ragged rows of owners and weights.
+
+    Row n is ``starts[n]`` to ``starts[n + 1]``; the first row need not start at zero.
+    """
 
     voxels: Int[np.ndarray, " n_shared"]
     starts: Int[np.ndarray, " n_shared_plus_one"]
@@ -23,50 +26,18 @@ class SharedVoxels(NamedTuple):
     weights: Float[np.ndarray, " n_shares"]
 
 
-def compact_integer(largest: int, *, at_least: type = np.int32) -> type:
-    """Integer type that holds numbers up to the largest one, in two, four or eight bytes.
-
-    Few types are used, since every combination of them is compiled by itself.
-    """
-    kinds = (at_least, np.int32, np.int64)
-    return next(kind for kind in kinds if largest <= np.iinfo(kind).max)
-
-
-class Slabs:
-    """Slabs of the first grid index, one for each thread, and the threads that work on them."""
-
-    def __init__(self, shape: tuple[int, int, int], n_threads: int) -> None:
-        n_slabs = max(1, min(n_threads, shape[0] // 2))
-        self.edges = np.linspace(0, shape[0], n_slabs + 1).astype(np.int64)
-        self.flat_edges = self.edges * (shape[1] * shape[2])
-        self._pool = ThreadPoolExecutor(n_slabs) if n_slabs > 1 else None
-
-    def __enter__(self) -> Slabs:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown()
-
-    @property
-    def count(self) -> int:
-        """Number of slabs."""
-        return len(self.edges) - 1
-
-    def run(self, kernel, *arguments, each: list[tuple] | None = None) -> list:
-        """Results of ``kernel(*arguments, begin, end, *each[slab])`` for all slabs."""
-        calls = [
-            (*arguments, begin, end, *(each[slab] if each else ()))
-            for slab, (begin, end) in enumerate(zip(self.edges[:-1], self.edges[1:], strict=True))
-        ]
-        if self._pool is None:
-            return [kernel(*call) for call in calls]
-        return [future.result() for future in [self._pool.submit(kernel, *c) for c in calls]]
-
-    def split(self, voxels: np.ndarray) -> list[np.ndarray]:
-        """Distribute voxels to the slabs that hold them, in the given order."""
-        slab = np.searchsorted(self.flat_edges, voxels, side="right") - 1
-        return [voxels[slab == n] for n in range(self.count)]
+def joined(parts: tuple[SharedVoxels, ...]) -> SharedVoxels:
+    """All rows in one list, the first of which starts at zero."""
+    if len(parts) == 1:
+        return parts[0]
+    rows = [slice(part.starts[0], part.starts[-1]) for part in parts]
+    counts = np.concatenate([np.diff(part.starts) for part in parts])
+    return SharedVoxels(
+        voxels=np.concatenate([part.voxels for part in parts]),
+        starts=np.concatenate([[0], np.cumsum(counts)]),
+        owners=np.concatenate([part.owners[row] for part, row in zip(parts, rows, strict=True)]),
+        weights=np.concatenate([part.weights[row] for part, row in zip(parts, rows, strict=True)]),
+    )
 
 
 def share_voxels(
@@ -78,7 +49,7 @@ def share_voxels(
     *,
     n_atoms: int,
     weight_cutoff: float,
-) -> SharedVoxels:
+) -> tuple[SharedVoxels, ...]:
     """Weights of all voxels from which several owners can be reached by going uphill.
 
     Only these need the weight method; all others belong to the owner of their steepest ascent.
@@ -104,53 +75,106 @@ def share_voxels(
     weight_cutoff
         Weights below it are given to the other owners of the voxel.
     """
-    seams = slabs.run(kernels.find_seams, field, labels, stencil.offsets)
-    seeds = [np.concatenate(p) for p in zip(slabs.split(tied.voxels), seams, strict=True)]
-    del seams  # lists of a million voxels, released before the shares take their room
-    n_marked = _mark(field, labels, stencil, slabs, seeds)
+    sweep = _Sweep(field, labels, stencil, slabs)
+    seeds = sweep.seams(slabs.split(tied.voxels))
+    n_marked = sweep.mark(seeds)
     ledger = _Ledger(n_marked, slabs.split(tied.voxels), tied, field.size, n_atoms)
     ledger.write_tied(tied, labels)
-    flat = labels.reshape(-1)
-    arrivals = [s[flat[s] < kernels.QUEUED + kernels.ONE_PENDING] for s in seeds]
-    del seeds
-    are_messages, outbox = False, []
-    while any(len(a) for a in arrivals):
-        each = [
-            (arrivals[n], are_messages, n_atoms, weight_cutoff, *ledger.arguments(n))
-            for n in range(slabs.count)
-        ]
-        done = slabs.run(
-            kernels.mix_weights, field, labels, stencil.offsets, stencil.conductances, each=each
+    sweep.mix(seeds, stencil.conductances, ledger, n_atoms, weight_cutoff)
+    slabs.call(
+        kernels.write_dominant,
+        [
+            (sweep.labels, *ledger.lists, int(base), count)
+            for base, count in zip(ledger.bases, ledger.used, strict=False)
+        ],
+    )
+    return ledger.result()
+
+
+class _Sweep:
+    """The sweeps over the slabs of one grid, and the lists in which they work."""
+
+    def __init__(
+        self, field: np.ndarray, labels: np.ndarray, stencil: VoronoiStencil, slabs: Slabs
+    ) -> None:
+        self.grid_arrays = (field, labels, stencil.offsets)
+        self.labels = labels.reshape(-1)
+        self.slabs = slabs
+        reach = np.abs(stencil.offsets).max(axis=0)
+        steps = flat_steps(stencil.offsets, field.shape)
+        self.arguments = (
+            *(field.reshape(-1), self.labels, field.shape),
+            *(stencil.offsets, steps, reach),
         )
-        outbox += [sent for sent, _, _ in done]
-        ledger.used = [n_slots for _, n_slots, _ in done]
-        arrivals, are_messages = [left for _, _, left in done], False
-        if any(len(a) for a in arrivals):
-            ledger.grow()
-        else:
-            arrivals, are_messages = slabs.split(np.concatenate(outbox)), True
-            outbox = []
-    shared = ledger.result()
-    kernels.write_dominant(labels, *shared)
-    return shared
+        self.kind = compact_integer(field.size)
+        self.stacks = slabs.room(self.kind)
+        # Each voxel within reach of another slab sends one message at most to each neighbour.
+        planes = np.minimum(2 * reach[0], np.diff(slabs.edges)) if slabs.count > 1 else [0]
+        n_messages = [n * field[0].size * len(steps) for n in planes]
+        self.outboxes = [np.empty(n, dtype=self.kind) for n in n_messages]
 
+    def seams(self, tied: list[np.ndarray]) -> list[np.ndarray]:
+        """Voxels from which the shared region is flooded, those at seams after the given ones."""
+        each = [
+            (np.empty(self.grid_arrays[0].shape[2], np.uint8), found)
+            for found in self.slabs.room(self.kind)
+        ]
+        counts = self.slabs.run(kernels.find_seams, *self.grid_arrays, each=each)
+        return [
+            np.concatenate([first, found[:n]])
+            for first, (_, found), n in zip(tied, each, counts, strict=True)
+        ]
 
-def _mark(
-    field: np.ndarray,
-    labels: np.ndarray,
-    stencil: VoronoiStencil,
-    slabs: Slabs,
-    seeds: list[np.ndarray],
-) -> list[int]:
-    """Mark everything downhill of the seeds; how many voxels that are in each slab."""
-    n_marked = np.zeros(slabs.count, dtype=np.int64)
-    arrivals, are_messages = seeds, False
-    while any(len(a) for a in arrivals):
-        each = [(a, are_messages) for a in arrivals]
-        done = slabs.run(kernels.flood_downhill, field, labels, stencil.offsets, each=each)
-        n_marked += [n for _, n in done]
-        arrivals, are_messages = slabs.split(np.concatenate([sent for sent, _ in done])), True
-    return n_marked.tolist()
+    def mark(self, seeds: list[np.ndarray]) -> list[int]:
+        """Mark everything downhill of the seeds; how many voxels that are in each slab."""
+        n_marked = np.zeros(self.slabs.count, dtype=np.int64)
+        arrivals, are_messages = seeds, False
+        while any(len(a) for a in arrivals):
+            each = [
+                (a, are_messages, *scratch)
+                for a, *scratch in zip(arrivals, self.stacks, self.outboxes, strict=True)
+            ]
+            done = self.slabs.run(kernels.flood_downhill, *self.arguments, each=each)
+            n_marked += [n for _, n in done]
+            arrivals, are_messages = self.delivered([n for n, _ in done]), True
+        return n_marked.tolist()
+
+    def mix(
+        self,
+        seeds: list[np.ndarray],
+        conductances: np.ndarray,
+        ledger: _Ledger,
+        n_atoms: int,
+        cutoff: float,
+    ) -> None:
+        """Enter the weights of the marked voxels into the ledger."""
+        arguments = (*self.arguments, conductances, float(cutoff))
+        atoms = [(np.zeros(n_atoms), np.empty(n_atoms, np.int64)) for _ in self.stacks]
+        arrivals, are_messages = seeds, False
+        waiting: list[list[np.ndarray]] = []
+        while any(len(a) for a in arrivals):
+            each = [
+                (
+                    *(arrivals[n], are_messages, self.stacks[n], self.outboxes[n], *atoms[n]),
+                    *ledger.arguments(n),
+                )
+                for n in range(self.slabs.count)
+            ]
+            done = self.slabs.run(kernels.mix_weights, *arguments, each=each)
+            ledger.used = [n_slots for _, n_slots, _ in done]
+            waiting.append(self.delivered([n for n, _, _ in done]))
+            arrivals = [s[:n].copy() for s, (_, _, n) in zip(self.stacks, done, strict=True)]
+            are_messages = False
+            if any(len(a) for a in arrivals):
+                ledger.grow()
+            else:
+                arrivals = [np.concatenate(a) for a in zip(*waiting, strict=True)]
+                are_messages, waiting = True, []
+
+    def delivered(self, counts: list[int]) -> list[np.ndarray]:
+        """The messages in the outboxes, for each slab those to its voxels."""
+        sent = [box[:n] for box, n in zip(self.outboxes, counts, strict=True)]
+        return self.slabs.split(np.concatenate(sent))
 
 
 class _Ledger:
@@ -196,13 +220,15 @@ class _Ledger:
             labels.reshape(-1)[self.voxels[slots]] = -1 - slots
             first += count
 
+    @property
+    def lists(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """The four lists, as kernels take them."""
+        return self.voxels, self.starts, self.owners, self.weights
+
     def arguments(self, slab: int) -> tuple:
         """What the kernel needs to write into the stretch of a slab."""
         return (
-            self.voxels,
-            self.starts,
-            self.owners,
-            self.weights,
+            *self.lists,
             int(self.bases[slab]),
             int(self.used[slab]),
             int(self.entry_edges[slab + 1]),
@@ -223,25 +249,14 @@ class _Ledger:
             self.weights[new : new + length] = weights[old[slab] : old[slab] + length]
             starts += new - old[slab]
 
-    def result(self) -> SharedVoxels:
-        """The stretches, moved together; views of the arrays."""
-        n_slots = self.used[0]
-        for slab, count in list(enumerate(self.used))[1:]:
-            kernels.close_gap(
-                self.voxels,
-                self.starts,
-                self.owners,
-                self.weights,
-                n_slots,
-                self.starts[n_slots],
-                self.bases[slab],
-                count,
+    def result(self) -> tuple[SharedVoxels, ...]:
+        """The stretch of each slab; views of the arrays."""
+        return tuple(
+            SharedVoxels(
+                voxels=self.voxels[base : base + count],
+                starts=self.starts[base : base + count + 1],
+                owners=self.owners[: self.starts[base + count]],
+                weights=self.weights[: self.starts[base + count]],
             )
-            n_slots += count
-        n_entries = self.starts[n_slots]
-        return SharedVoxels(
-            voxels=self.voxels[:n_slots],
-            starts=self.starts[: n_slots + 1],
-            owners=self.owners[:n_entries],
-            weights=self.weights[:n_entries],
+            for base, count in zip(self.bases, self.used, strict=False)
         )

@@ -29,7 +29,7 @@ from zeroflux.volumetric.data import ATOMIC_UNIT_OF, UNITS, VolumetricData
 from zeroflux.volumetric.header import frame_of, grid_of, integer, numbers
 from zeroflux.volumetric.planes import read_planes
 from zeroflux.volumetric.text import TextSource
-from zeroflux.volumetric.writing import open_for_writing, reals, write_run
+from zeroflux.volumetric.writing import open_for_writing, write_run
 
 NAMES = ("CHGCAR", "AECCAR", "CHG", "PARCHG", "LOCPOT", "ELFCAR", "EDM_")
 SUFFIXES = (".vasp", ".chgcar")
@@ -120,10 +120,13 @@ def read(
     )
 
 
-def write(path: Path, data: VolumetricData, *, digits: int = 11) -> None:
+def write(path: Path, data: VolumetricData, *, digits: int = 11, header_decimals: int = 6) -> None:
     """Write a VASP 5 grid file, compressed if the name says so.
 
     The kind of contents, and with it unit and factor, follows from the file's name as in `read`.
+    The header has the columns and the six decimals that VASP writes (1X,3F12.6 and 3F10.6), since
+    some programs, such as Henkelman's bader, read it by their widths. They change a cell of 12 Å by
+    4e-8; integrals of the values do not notice. Free-format readers take more decimals.
 
     Raises
     ------
@@ -137,16 +140,22 @@ def write(path: Path, data: VolumetricData, *, digits: int = 11) -> None:
     numbers_of = data.frame.atomic_numbers
     runs = [(chemical_symbols[z], len(list(run))) for z, run in itertools.groupby(numbers_of)]
     lines = ["zeroflux", "   1.00000000000000"]
-    lines += [reals(row) for row in data.grid.cell / ANGSTROM]
+    vectors, sites = data.grid.cell / ANGSTROM, data.frame.fractional_positions
+    lines += [" " + _columns(row, header_decimals + 6, header_decimals) for row in vectors]
     lines += ["".join(f" {s:>5}" for s, _ in runs), "".join(f" {n:5d}" for _, n in runs)]
     lines += ["Direct"]
-    lines += [reals(row) for row in data.frame.fractional_positions]
+    lines += [_columns(row, header_decimals + 4, header_decimals) for row in sites]
     shape_line = "".join(f" {n:5d}" for n in data.grid.shape)
     with open_for_writing(path) as stream:
         stream.write(("\n".join(lines) + "\n\n").encode())
         for values in data.fields.values():
             stream.write((shape_line + "\n").encode())
             write_run(stream, values.ravel(order="F") * factor, per_line=5, digits=digits)
+
+
+def _columns(values: np.ndarray, width: int, decimals: int) -> str:
+    """Numbers in columns of one width, as Fortran writes them."""
+    return "".join(f"{value:{width}.{decimals}f}" for value in values)
 
 
 def _structure(

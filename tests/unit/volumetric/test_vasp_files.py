@@ -9,7 +9,7 @@ from zeroflux.errors import FileFormatError
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
 from zeroflux.units import ANGSTROM, ELECTRONVOLT
-from zeroflux.volumetric import VolumetricData, read_volumetric, write_volumetric
+from zeroflux.volumetric import VolumetricData, read_volumetric, vasp, write_volumetric
 from zeroflux.volumetric.vasp import contents_of
 
 CELL = np.array([[4.0, 0.0, 0.0], [0.5, 5.0, 0.0], [0.0, 0.3, 6.0]])  # Å
@@ -149,13 +149,39 @@ def test_a_written_file_is_read_back(tmp_path, name):
     grid = UniformGrid(cell=CELL * ANGSTROM, shape=(11, 9, 10))  # more planes than one tile
     frame = Frame(np.array([18, 36, 18]), rng.random((3, 3)) @ grid.cell, grid.cell)
     values = rng.normal(size=grid.shape)
-    write_volumetric(tmp_path / name, VolumetricData(grid, {"total": values}, frame))
+    data = VolumetricData(grid, {"total": values}, frame)
+    vasp.write(tmp_path / name, data, header_decimals=16)
     found = read_volumetric(tmp_path / name, n_threads=2)
     np.testing.assert_allclose(found.first, values, rtol=6e-12, atol=0)  # 12 digits
     assert found.frame is not None
     assert found.frame.atomic_numbers.tolist() == [18, 36, 18]
     np.testing.assert_allclose(found.frame.positions, frame.positions, atol=1e-12)
     assert contents_of(tmp_path / name)[0] != "unknown"
+
+
+def test_a_header_has_the_columns_of_vasp(tmp_path):
+    """Programs that read 3F13.6 (Henkelman's bader) or 1X,3F12.6 find the same numbers."""
+    cell = np.array([[12.3456789, -0.5, 0.0], [-3.25, 101.0, 0.125], [0.0, -7.7777777, 9.0]])
+    grid = UniformGrid(cell=cell * ANGSTROM, shape=(4, 5, 6))
+    sites = np.array([[0.25, 0.9999999, 0.0], [0.1234567, -0.5, 0.75]])
+    frame = Frame(np.array([18, 18]), sites @ grid.cell, grid.cell)
+    values = np.random.default_rng(5).random(grid.shape)
+    write_volumetric(tmp_path / "CHGCAR", VolumetricData(grid, {"total": values}, frame))
+    lines = (tmp_path / "CHGCAR").read_text().splitlines()
+    for line, row in zip(lines[2:5], cell, strict=True):
+        for columns in (
+            [line[0:13], line[13:26], line[26:39]],
+            [line[1:13], line[13:25], line[25:]],
+        ):
+            np.testing.assert_allclose([float(c) for c in columns], row, atol=5.1e-7)
+        assert len(line.split()) == 3
+    for line, row in zip(lines[8:10], sites, strict=True):
+        np.testing.assert_allclose([float(line[n : n + 10]) for n in (0, 10, 20)], row, atol=5.1e-7)
+    found = read_volumetric(tmp_path / "CHGCAR")
+    # the rounded cell changes neither the electrons nor, beyond its digits, the values
+    electrons = values.mean() * grid.volume
+    np.testing.assert_allclose(found.first.mean() * found.grid.volume, electrons, rtol=1e-11)
+    np.testing.assert_allclose(found.first, values, rtol=1e-6)
 
 
 @pytest.mark.parametrize(
