@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -29,12 +30,15 @@ from zeroflux.units import MILLIELECTRONVOLT
 
 TABLE = "shortcuts.csv"
 SLOPES = "slopes.csv"
+MIN_LABELS = 12
+"""Fewest labels of a system from which something is said of a shortcut in it."""
 
 
 def comparisons(labels: Sequence[Label], settings: CorrelateConfig) -> list[ShortcutComparison]:
     """All shortcuts, within each system, from the pure liquids to the mixtures and back.
 
-    The same settings give the same numbers.
+    Systems with few labels are left out beside those with more. The same settings give the same
+    numbers.
     """
     predictors = [predictor(name) for name in settings.predictors] or STANDARD_PREDICTORS
     table = component_table(labels)
@@ -47,7 +51,8 @@ def comparisons(labels: Sequence[Label], settings: CorrelateConfig) -> list[Shor
         n_bootstrap=settings.n_bootstrap,
         rng=rng,
     )
-    systems = list(dict.fromkeys(table.systems))
+    counts = Counter(table.systems)
+    systems = [name for name, n in counts.items() if n >= MIN_LABELS] or list(counts)
     within = [compare(table.of_systems([system])) for system in systems]
     elements = {s: set(table.of_systems([s]).species.tolist()) for s in systems}
     pure = [s for s in systems if len(elements[s]) == 1]
