@@ -1,18 +1,20 @@
 """Speed and local fidelity on 1000 configurations of Lennard-Jones argon with known site energies.
 
-    python benchmarks/potentials/known_answer.py [--peer-results FILE ...]
+    python benchmarks/potentials/known_answer.py [--peer mace=PYTHON apax=PYTHON]
 
 32 atoms at 85 to 150 K and 0.0185 to 0.0215 atoms/Å³; totals of 800 configurations are for
 training (160 of them to stop on), 200 for testing. Models see totals only. Throughput is
 configurations per CPU second of the training process once it has compiled, held-out looks
-included; CPU seconds count all threads. Peers' results (JSON in the same form, written by
-`peer_mace.py` in its own environment) are merged into the table with ratios.
+included; CPU seconds count all threads. Peers run in environments of their own, each given by the
+path of its Python (see `peer_mace.py` and `peer_apax.py`), for `--cpu-seconds` each, one after the
+other; what they find is in the table with ratios.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import time
 from pathlib import Path
 
@@ -143,61 +145,67 @@ def table(record: dict) -> str:
             for p in peers
         )
         seeds = f", {row['n_seeds']} seeds at once" if row["n_seeds"] > 1 else ""
-        score = "not compared | | |"
-        if row["site_rmse_mev"] is not None:
-            score = (
-                f"{row['site_rmse_mev']:.3f} | {row['site_r']:.4f} | "
-                f"{row['total_rmse_mev_per_atom']:.4f} |"
-            )
+        score = (
+            f"{row['site_rmse_mev']:.3f} | {row['site_r']:.4f} | "
+            f"{row['total_rmse_mev_per_atom']:.4f} |"
+        )
         lines.append(
             f"| {row['model']}{seeds} | {row['n_parameters']} | "
             + (f"{rate:,.0f}" if rate else "closed form")
             + f" | {ratios}{row['training_cpu_s']:.1f} ({row['training_wall_s']:.1f}) | {score}"
         )
-    notes = [f"\n{row['model']}: {row['note']}" for row in record["results"] if "note" in row]
-    return "\n".join(lines + notes) + "\n"
+    return "\n".join(lines) + "\n"
+
+
+def peer_row(name: str, python: str, work: Path, cpu_seconds: float) -> dict:
+    """Train and score a peer in its own environment."""
+    out = work / f"{name}.json"
+    command = [python, str(Path(__file__).with_name(f"peer_{name}.py")), "--data", str(work)]
+    command += ["--cpu-seconds", str(cpu_seconds), "--out", str(out)]
+    subprocess.run(command, check=True)
+    return json.loads(out.read_text(encoding="utf-8"))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--peer-results", type=Path, nargs="*", default=[])
+    parser.add_argument("--peer", nargs="*", default=[], metavar="NAME=PYTHON")
+    parser.add_argument("--cpu-seconds", type=float, default=280.0, help="of each peer")
     parser.add_argument("--work", type=Path, default=Path("runs/benchmark_potentials"))
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     parser.add_argument("--only", type=int, nargs="*", help="numbers of the cases to run again")
-    parser.add_argument("--table-only", action="store_true", help="merge peers, train nothing")
+    parser.add_argument("--export-only", action="store_true", help="write the peers' data")
     arguments = parser.parse_args()
-    if arguments.table_only:
-        record = json.loads(arguments.out.read_text(encoding="utf-8"))
-    else:
-        arguments.work.mkdir(parents=True, exist_ok=True)
-        data = lennard_jones_argon()
-        order = np.random.default_rng(0).permutation(len(data.frames))
-        export(data, order[:N_TRAINING], arguments.work / "train.xyz")
-        export(data, order[N_TRAINING:], arguments.work / "test.xyz")
-        frames = [data.frames[k] for k in order]
-        sites = np.stack(data.site_energies)[order]
-        totals = data.total_energies[order]
-        record = {
-            "machine": cpu_model(),
-            "site_std_mev": float(sites.std() / MILLIELECTRONVOLT),
-            "total_std_mev_per_atom": float(sites.mean(axis=1).std() / MILLIELECTRONVOLT),
-            "cutoff_angstrom": 8.0,
-            "results": [],
-        }
-        kept = []
-        if arguments.only is not None:
-            kept = json.loads(arguments.out.read_text(encoding="utf-8"))["results"]
-        for number, case in enumerate(CASES):
-            if arguments.only is not None and number not in arguments.only:
-                record["results"].append(kept[number])
-                continue
-            record["results"].append(measure(frames, totals, sites, case, arguments.work))
-            print(json.dumps(record["results"][-1]), flush=True)
-    known = {row["model"] for row in record["results"]}
-    for path in arguments.peer_results:
-        row = json.loads(path.read_text(encoding="utf-8"))
-        if row["model"] not in known:
-            record["results"].append(row)
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    data = lennard_jones_argon()
+    order = np.random.default_rng(0).permutation(len(data.frames))
+    export(data, order[:N_TRAINING], arguments.work / "train.xyz")
+    export(data, order[N_TRAINING:], arguments.work / "test.xyz")
+    if arguments.export_only:
+        return
+    frames = [data.frames[k] for k in order]
+    sites = np.stack(data.site_energies)[order]
+    totals = data.total_energies[order]
+    record = {
+        "machine": cpu_model(),
+        "site_std_mev": float(sites.std() / MILLIELECTRONVOLT),
+        "total_std_mev_per_atom": float(sites.mean(axis=1).std() / MILLIELECTRONVOLT),
+        "cutoff_angstrom": 8.0,
+        "results": [],
+    }
+    known = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.exists() else {}
+    for number, case in enumerate(CASES):
+        if arguments.only is not None and number not in arguments.only:
+            row = known["results"][number]
+        else:
+            row = measure(frames, totals, sites, case, arguments.work)
+            print(json.dumps(row), flush=True)
+        record["results"].append(row)
+    rows = {row["model"]: row for row in known.get("results", [])[len(CASES) :]}
+    for peer in arguments.peer:
+        name, python = peer.split("=", 1)
+        row = peer_row(name, python, arguments.work, arguments.cpu_seconds)
+        rows[row["model"]] = row
+    record["results"] += rows.values()
     arguments.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     arguments.out.with_suffix(".md").write_text(table(record), encoding="utf-8")
     print(table(record))

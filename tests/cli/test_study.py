@@ -9,15 +9,19 @@ import pytest
 import yaml
 
 from zeroflux.artifacts.extxyz import read_labels, write_labels
+from zeroflux.calculator import Calculator
 from zeroflux.config import load_config
 from zeroflux.errors import ArtifactError, ConfigError
 from zeroflux.labels import BASIN_FIELDS, Label
 from zeroflux.run_directory import new_run
+from zeroflux.sampling import LennardJones, PairPotential
+from zeroflux.sampling.pair_sums import pair_energies, pair_forces
 from zeroflux.stages import run_stages, status
 from zeroflux.stages.evaluate import load_results, split_of
 from zeroflux.stages.train import read_cells
 from zeroflux.training.checkpoints import load_model
 from zeroflux.training.sweep import checkpoint_path
+from zeroflux.units import ANGSTROM, ELECTRONVOLT, MILLIELECTRONVOLT
 
 ROOT = Path(__file__).parents[2]
 SETTINGS = {
@@ -167,6 +171,59 @@ def test_networks_trained_on_totals_never_read_a_basin_energy(study, labels, tmp
     assert all(same[cell] for cell in same if cell.target == "total")
     # control of this test: the one network that is shown basin energies does change
     assert not any(same[cell] for cell in same if cell.target == "local")
+
+
+FORCES = {
+    **SETTINGS,
+    "train": {
+        **SETTINGS["train"],
+        "training_sets": {"cold": ["cold"]},
+        "architectures": ["pair", "bpnn"],
+        "n_configurations": ["all"],
+        "seeds": [0],
+        "controls": ["totals_and_forces"],
+        "n_steps": 300,
+        "also": [],
+    },
+}
+
+
+def lennard_jones(label: Label) -> Label:
+    """The same configuration with total energy and forces of a pair potential."""
+    cutoff = 5.0 * ANGSTROM
+    curve = LennardJones(epsilon=10.32 * MILLIELECTRONVOLT, sigma=3.405 * ANGSTROM)
+    potential = PairPotential({("Ar", "Ar"): curve}).switched(onset=0.8 * cutoff, cutoff=cutoff)
+    return replace(
+        label,
+        total_energy=float(pair_energies(label.frame, potential, cutoff).sum()),
+        forces=pair_forces(label.frame, potential, cutoff),
+    )
+
+
+def test_a_control_learns_from_totals_and_forces(labels, tmp_path):
+    known = [lennard_jones(label) for label in labels[:50]]
+    write_pools(tmp_path, known)
+    opened, said = run(tmp_path, tmp_path / "out", FORCES, "label", "train")
+    assert any("2 networks see total energies" in s and "1 controls see forces" in s for s in said)
+    assert any("pair has a closed form without forces: left out" in s for s in said)
+    error = {}
+    for cell in read_cells(opened):
+        path = checkpoint_path(opened.folder("train") / "models", cell)
+        frames = [known[k].frame.to_ase() for k in range(40, 44)]
+        found = []
+        for atoms in frames:
+            atoms.calc = Calculator(path)
+            found.append(atoms.get_forces() * (ELECTRONVOLT / ANGSTROM))
+        expected = np.array([known[k].forces for k in range(40, 44)])
+        error[cell.architecture, cell.target] = np.sqrt(np.mean((found - expected) ** 2))
+    # 14 totals against 14 totals and 714 components of forces
+    assert error["bpnn", "total+forces"] < 0.5 * error["bpnn", "total"]
+
+
+def test_a_control_on_forces_is_refused_where_labels_hold_none(labels, tmp_path):
+    write_pools(tmp_path, [lennard_jones(labels[0]), *(replace(x, forces=None) for x in labels)])
+    with pytest.raises(ConfigError, match=r"'cold': 17 of 18 labels hold no forces; expected"):
+        run(tmp_path, tmp_path / "out", FORCES, "label", "train")
 
 
 def test_a_larger_grid_keeps_the_networks_that_are_there(study):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float
 
 from zeroflux.artifacts.extxyz import read_labels
 from zeroflux.config import OWN_POOL, Config, GridConfig, TrainConfig, training_of
@@ -31,7 +34,7 @@ MODELS = "models"
 SETTINGS = "settings.json"
 CACHE = "descriptors"
 SAY_EVERY_S = 60.0
-TARGETS: dict[str, Target] = {"basin_energies": "local"}
+TARGETS: dict[str, Target] = {"basin_energies": "local", "totals_and_forces": "total+forces"}
 """What the controls of a configuration are called in the training."""
 
 
@@ -125,13 +128,14 @@ def cells_of(settings: TrainConfig, names: Sequence[str]) -> list[Cell]:
 def feasible_cells(
     cells: Sequence[Cell], sets: Mapping[str, TrainingSet], settings: SweepSettings
 ) -> tuple[list[Cell], list[str]]:
-    """Cells that exist, and lines about those left out because a form has no such size.
+    """Cells that exist, and lines about those left out: no such size, or no such control.
 
     Raises
     ------
     ConfigError
         If more configurations are asked for than a training set has.
     """
+    from zeroflux.potentials.registry import architecture_class
     from zeroflux.training.sweep import n_parameters_of, split
 
     kept, left_out, sizes = [], dict[str, None](), dict[tuple, int]()
@@ -141,6 +145,9 @@ def feasible_cells(
             split(len(data.frames), cell.n_configurations, held_out_fraction=0.2, seed=0)
         except ConfigError as error:
             raise ConfigError(f"Training set '{cell.training_set}': {error}") from error
+        if cell.target == "total+forces" and architecture_class(cell.architecture).is_linear:
+            left_out[f"{cell.architecture} has a closed form without forces: left out"] = None
+            continue
         key = (cell.architecture, cell.size, data.species)
         if key not in sizes:
             sizes[key] = n_parameters_of(cell, data, settings)
@@ -175,6 +182,24 @@ def sweep_settings(settings: TrainConfig, labels: Sequence[Label]) -> SweepSetti
     )
 
 
+def forces_of(labels: Sequence[Label], name: str) -> tuple[Float[np.ndarray, "_ 3"], ...]:
+    """Forces of the labels of a training set (hartree/bohr).
+
+    Raises
+    ------
+    ConfigError
+        If a label holds none.
+    """
+    forces = tuple(label.forces for label in labels if label.forces is not None)
+    if len(forces) < len(labels):
+        raise ConfigError(
+            f"Training set '{name}': {len(labels) - len(forces)} of {len(labels)} labels hold no "
+            "forces; expected forces in all for the control 'totals_and_forces'. Label with "
+            "`label.forces: true`, or leave the control out."
+        )
+    return forces
+
+
 def _work(run: Run, folder: Path) -> Sequence[Path]:
     try:
         from zeroflux.training.sweep import TrainingSet, checkpoint_path, sweep
@@ -193,18 +218,26 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
     }
     shared = sweep_settings(settings, labels)
     cells, left_out = feasible_cells(cells_of(settings, list(sets)), sets, shared)
+    for name in {cell.training_set for cell in cells if cell.target == "total+forces"}:
+        forces = forces_of([labels[k] for k in split["training_sets"][name]], name)
+        sets[name] = replace(sets[name], forces=forces)
     for line in left_out:
         run.say(f"  {line}")
     models = folder / MODELS
     _forget_others(folder, sets, settings)
-    controlled = sorted({cell.training_set for cell in cells if cell.target == "local"})
-    n_controls = sum(cell.target == "local" for cell in cells)
+    count = Counter(cell.target for cell in cells)
     run.say(
-        f"  {len(cells) - n_controls} networks see total energies and nothing local; "
-        + (f"{n_controls} controls see basin energies" if n_controls else "no basin energy is read")
+        f"  {count['total']} networks see total energies and nothing local; "
+        + (
+            f"{n} controls see basin energies"
+            if (n := count["local"])
+            else "no basin energy is read"
+        )
+        + (f"; {n} controls see forces" if (n := count["total+forces"]) else "")
     )
     local = {
-        name: [labels[k].basin_energy for k in split["training_sets"][name]] for name in controlled
+        name: [labels[k].basin_energy for k in split["training_sets"][name]]
+        for name in sorted({cell.training_set for cell in cells if cell.target == "local"})
     }
     said = time.monotonic()
     for done in sweep(
