@@ -17,7 +17,8 @@ measured, so that compiled code and bytecode come from their caches, as for any 
 these runs, with empty caches, is in the table as "first call ever".
 
 Peers are used when they can be found, and named as skipped otherwise:
-  baderkit, pybader   in the Python given by PEER_PYTHON (default: this one)
+  baderkit, pybader   in the environment given by --peers, which is made and filled from the package
+                      index if there is none, or in the Python given by PEER_PYTHON
   weight_int          given by WEIGHT_INT or on PATH
   bader, critic2      given by BADER, CRITIC2 or on PATH
 """
@@ -33,6 +34,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import venv
 from datetime import date
 from pathlib import Path
 
@@ -43,6 +45,7 @@ from zeroflux.partition import ARGON_LIKE, gaussian_promolecule, spread_frame
 from zeroflux.units import ANGSTROM
 from zeroflux.volumetric.writing import write_run
 
+PEER_PACKAGES = ("baderkit", "pybader")
 LENGTH = 21.85  # bohr; 32 atoms at the density of liquid argon
 N_ATOMS = 32
 
@@ -182,6 +185,18 @@ def measure(command: list[str], folder: Path, caches: Path, limit: int) -> dict:
     return result
 
 
+def install_peers(environment: Path) -> str:
+    """Python of a virtual environment with the peers of the package index, made if there is none.
+
+    It is an environment of its own, since the peers ask for other versions than zeroflux does.
+    """
+    python = environment.absolute() / "bin" / "python"
+    if not python.exists():
+        venv.create(environment, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", *PEER_PACKAGES], check=True)
+    return str(python)
+
+
 def find(name: str) -> str | None:
     """A program given by a variable or on PATH."""
     return os.environ.get(name.upper()) or shutil.which(name)
@@ -229,7 +244,10 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=120, help="CPU seconds after which to stop")
     parser.add_argument("--only", nargs="+", help="names of codes; default: all that are found")
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results")
+    parser.add_argument("--peers", type=Path, help="virtual environment of baderkit and pybader")
     arguments = parser.parse_args()
+    if arguments.peers:
+        os.environ["PEER_PYTHON"] = install_peers(arguments.peers)
     rows: list[dict] = []
     with tempfile.TemporaryDirectory() as name:
         warm_up(Path(name), arguments, rows)
@@ -308,8 +326,9 @@ def save(rows: list[dict], arguments: argparse.Namespace) -> None:
     arguments.output.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
     lines = [
         f"{record['processor']}, shared with other work; {record['date']}. CPU seconds and peak",
-        "resident memory of the whole process (start, imports, input, partition, integrals); the",
-        "partition, its chain (what two idle cores would take) and three integrals by themselves.",
+        "resident memory (1e9 bytes) of the whole process (start, imports, input, partition,",
+        "integrals); the partition, its chain (what two idle cores would take) and three",
+        "integrals by themselves.",
         "A peak is at least that of the process that starts a code (so Linux counts): small ones",
         "and those of peers that equal ours, are upper bounds. Codes were stopped after "
         f"{arguments.limit} CPU s.",

@@ -22,7 +22,7 @@ from zeroflux.errors import ConfigError, FileFormatError, ZerofluxError
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
 from zeroflux.units import ANGSTROM, ELECTRONVOLT
-from zeroflux.volumetric import VolumetricData, cube, electron_count, write_volumetric
+from zeroflux.volumetric import VolumetricData, cube, electron_count, vasp, write_volumetric
 
 DOCS = Path(__file__).parents[2] / "docs"
 DATA = Path(__file__).parents[1] / "unit" / "volumetric" / "data"
@@ -52,7 +52,7 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     data = crystal()
     write_volumetric("rho.cube", data)
-    write_volumetric("CHGCAR", data)
+    vasp.write(Path("CHGCAR"), data, header_decimals=16)  # the cube's cell, to all its digits
     tau = {"tau": 2.0 * data.first}
     write_volumetric("tau.cube", replace(data, fields=tau))
     write_volumetric("EDM_Ta", replace(data, fields=tau))
@@ -247,7 +247,6 @@ def test_a_rounded_cell_warns_and_is_rescaled_when_asked(folder, invoke):
 
 def test_array_files_take_cell_and_atoms_from_elsewhere(folder, invoke):
     np.save(folder / "rho.npy", crystal().first)
-    write_volumetric("CHGCAR", crystal())
     found = json.loads(invoke("rho.npy", "--atoms", "CHGCAR", "--json"))["frames"][0]
     expected = json.loads(invoke("CHGCAR", "--json"))["frames"][0]
     for a, b in zip(found["atoms"], expected["atoms"], strict=True):
