@@ -256,3 +256,18 @@ def test_the_last_layer_is_the_derivative_by_its_parameters(name):
     if read.shape[1] < len(output):  # otherwise any output could be matched
         np.testing.assert_allclose(read @ solution, output, atol=1e-9)
     assert read.shape[0] == composition([frame], SPECIES).sum()
+
+
+@every_architecture
+def test_an_atom_s_own_element_matters_in_equal_surroundings(name):
+    """Standardised surroundings do not tell argon from krypton; the model has to."""
+    model = random_model(name)
+    inputs = prepared_inputs(model.architecture, [crowded_frame(8)], SPECIES)
+    with jax.enable_x64(True):
+        one = model.architecture.standardise(
+            jax.tree.map(lambda leaf: jnp.asarray(leaf[0]), inputs), model.statistics
+        )
+        params = jax.tree.map(jnp.asarray, model.params)
+        other = one._replace(species=1 - one.species)
+        before, after = (model.architecture.local_energies(params, x) for x in (one, other))
+    assert np.abs(np.asarray(after) - np.asarray(before)).min() > 1e-6

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from zeroflux.potentials.descriptors import gaussian_basis, neighbor_one_hot
-from zeroflux.potentials.layers import by_rows
+from zeroflux.potentials.layers import Params, apply_dense, by_rows, swish, with_bias
 from zeroflux.potentials.neighbors import Neighborhood
 from zeroflux.potentials.standardisation import floored_spread
 
@@ -194,3 +195,51 @@ class Passing:
     def first_along(self, inputs: MessageInputs, source: Array, filters: Array) -> Array:
         """The same as vectors (n_atoms, 3, width)."""
         return jnp.einsum("isna,nw,sw->iaw", inputs.vectors, filters, source)
+
+
+class MessagePassing(ABC):
+    r"""What message-passing architectures share: what they read, and their readout.
+
+    .. math:: \varepsilon_i = V_2\,\phi(V_1 x_i)
+
+    with the features x of `features`, parameters ``readout0`` and ``readout1``, and φ the `swish`.
+    """
+
+    @property
+    @abstractmethod
+    def passing(self) -> Passing:
+        """How atoms see their neighbours."""
+
+    @abstractmethod
+    def features(self, params: Params, inputs: MessageInputs) -> Float[Array, "n_atoms width"]:
+        """What the readout sees of each atom after the last interaction."""
+
+    @property
+    def input_key(self) -> Passing:
+        """What the inputs depend on; models that share it share the cache."""
+        return self.passing
+
+    def inputs(self, neighborhood: Neighborhood) -> MessageInputs:
+        """Densities, and neighbours where a second interaction needs them."""
+        return self.passing.inputs(neighborhood)
+
+    def statistics(self, inputs: MessageInputs) -> dict[str, Any]:
+        """Mean and spread of the densities."""
+        return self.passing.statistics(inputs)
+
+    def standardise(self, inputs: MessageInputs, statistics: dict[str, Any]) -> MessageInputs:
+        """Densities and messages of order one."""
+        return self.passing.standardise(inputs, statistics)
+
+    def local_energies(self, params: Params, inputs: MessageInputs) -> Float[Array, " n_atoms"]:
+        """Energy of each atom in units of the model's scale, offsets left out."""
+        out = apply_dense(params["readout1"], self._hidden(params, inputs))[:, 0]
+        return jnp.where(inputs.species >= 0, out, 0.0)
+
+    def last_layer(self, params: Params, inputs: MessageInputs) -> Float[Array, "n_atoms _"]:
+        """Derivative of each local energy by the parameters of the last layer."""
+        return with_bias(self._hidden(params, inputs), inputs.species)
+
+    def _hidden(self, params: Params, inputs: MessageInputs) -> Array:
+        """What the last layer reads of each atom."""
+        return swish(apply_dense(params["readout0"], self.features(params, inputs)))

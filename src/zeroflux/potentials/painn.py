@@ -17,19 +17,26 @@ from zeroflux.potentials.layers import (
     random_numbers,
     swish,
     width_for,
-    with_bias,
 )
-from zeroflux.potentials.messages import MessageInputs, Passing
-from zeroflux.potentials.neighbors import Neighborhood
+from zeroflux.potentials.messages import MessageInputs, MessagePassing, Passing
 
 SMALL_NORM = 1e-6  # squared, inside the root of a vector norm, which is not smooth at zero
 
 
+def bounded(x: Array, axes: tuple[int, ...]) -> Array:
+    r"""Features of an atom, x/√(1 + ⟨x²⟩): of order one however far they have grown.
+
+    A layer multiplies scalars, vectors and gates, so what it adds grows as a power of what enters:
+    at rates at which other forms train well, networks ran away and died.
+    """
+    return x / jnp.sqrt(1.0 + jnp.square(x).mean(axis=axes, keepdims=True))
+
+
 @dataclass(frozen=True)
-class PaiNN:
+class PaiNN(MessagePassing):
     r"""Polarisable atom interaction network with one or two layers.
 
-    Each atom carries scalars s and vectors v. A layer adds messages,
+    Each atom carries scalars s and vectors v, which enter a layer `bounded`. A layer adds messages,
 
     .. math::
         \Delta s_i = \sum_j \phi_s(s_j) \circ W_s(r_{ij}), \qquad
@@ -46,8 +53,9 @@ class PaiNN:
     taken before the filter is applied. In the first layer φ depends on the element alone: its
     sums are free of parameters and are cached with the inputs, centred and scaled as the symmetry
     functions of the other models are. A one-layer model then costs no more than a perceptron.
-    Messages of a deeper layer are centred and scaled too (`Passing`) and enter with a weight of
-    `DEEP`, so that training starts close to a model of one layer.
+    Messages of a deeper layer are centred and scaled too (`Passing`), and what such a layer adds,
+    messages and mixing, enters with a weight of `DEEP`, so that training starts close to a model
+    of one layer.
 
     References
     ----------
@@ -71,15 +79,20 @@ class PaiNN:
         """Whether an atom's energy depends on its own neighbours alone."""
         return self.n_layers == 1
 
+    @property
+    def has_embedding(self) -> bool:
+        """Whether atoms start with scalars of their own: one layer of one element needs none."""
+        return self.n_layers > 1 or self.n_species > 1
+
     @classmethod
     def sized(cls, n_parameters: int, *, cutoff: float, n_species: int, **fixed: Any) -> PaiNN:
         """Model whose number of parameters is closest to the one wanted, by width alone."""
         one = cls(cutoff, n_species, width=1, **fixed)
         n = one.n_layers
         # φ of the first layer is a table by element; deeper layers have a perceptron for it
-        linear = 3 * n_species + 2 + n * (3 * one.n_radial + 4) - one.n_radial + (n - 1) * 4
+        linear = 2 * n_species + 2 + n * (3 * one.n_radial + 4) - one.n_radial + (n - 1) * 4
+        linear += n_species * one.has_embedding
         quadratic = 1 + n * 7 + (n - 1) * 4
-        linear = linear - n_species + (n_species if n > 1 else 0)
         return replace(one, width=width_for(n_parameters, (1, linear, quadratic)))
 
     @property
@@ -89,23 +102,6 @@ class PaiNN:
             self.cutoff, self.n_species, self.n_radial, self.inner, True, self.n_layers > 1
         )
 
-    @property
-    def input_key(self) -> Passing:
-        """What the inputs depend on; models that share it share the cache."""
-        return self.passing
-
-    def inputs(self, neighborhood: Neighborhood) -> MessageInputs:
-        """Scalar and vector densities; neighbours only where a second layer needs them."""
-        return self.passing.inputs(neighborhood)
-
-    def statistics(self, inputs: MessageInputs) -> dict[str, Any]:
-        """Mean and spread of the scalar densities, spread of the vector ones."""
-        return self.passing.statistics(inputs)
-
-    def standardise(self, inputs: MessageInputs, statistics: dict[str, Any]) -> MessageInputs:
-        """Densities and messages of order one."""
-        return self.passing.standardise(inputs, statistics)
-
     def init(self, key: Array | int) -> Params:
         """Random parameters."""
         w, s = self.width, self.n_species
@@ -114,8 +110,8 @@ class PaiNN:
             "readout0": dense(rng, w, w),
             "readout1": dense(rng, w, 1, is_output=True),
         }
-        if self.n_layers > 1:
-            params["embedding"] = normal(rng, (s, w))
+        if self.has_embedding:
+            params["embedding"] = jnp.zeros((s, w), jnp.float32)  # elements start out alike
         for k in range(self.n_layers):
             layer: dict[str, Any] = {
                 "mix_u": {"weight": dense(rng, w, w)["weight"]},
@@ -134,23 +130,17 @@ class PaiNN:
             params[f"layer{k}"] = layer
         return params
 
-    def local_energies(self, params: Params, inputs: MessageInputs) -> Float[Array, " n_atoms"]:
-        """Energy of each atom in units of the model's scale, offsets left out."""
-        out = apply_dense(params["readout1"], self._hidden(params, inputs))[:, 0]
-        return jnp.where(inputs.species >= 0, out, 0.0)
-
-    def last_layer(self, params: Params, inputs: MessageInputs) -> Float[Array, "n_atoms _"]:
-        """Derivative of each local energy by the parameters of the last layer."""
-        return with_bias(self._hidden(params, inputs), inputs.species)
-
-    def _hidden(self, params: Params, inputs: MessageInputs) -> Array:
-        """What the last layer reads of each atom."""
+    def features(self, params: Params, inputs: MessageInputs) -> Float[Array, "n_atoms width"]:
+        """What the readout sees of each atom after the last interaction."""
         s, v = self._first_messages(params, inputs)
-        s, v = self._mix(params["layer0"], s, v)
-        for k in range(1, self.n_layers):
-            ds, dv = self._messages(params[f"layer{k}"], s, v, inputs)
-            s, v = self._mix(params[f"layer{k}"], s + ds, v + dv)
-        return swish(apply_dense(params["readout0"], s))
+        for k in range(self.n_layers):
+            layer = params[f"layer{k}"]
+            x, y = bounded(s, (-1,)), bounded(v, (-2, -1))
+            ds, dv = self._messages(layer, x, y, inputs) if k else (0.0, 0.0)
+            mixed_s, mixed_v = self._mixing(layer, x + ds, y + dv)
+            weight = DEEP if k else 1.0
+            s, v = s + weight * (ds + mixed_s), v + weight * (dv + mixed_v)
+        return s
 
     def _first_messages(self, params: Params, inputs: MessageInputs) -> tuple[Array, Array]:
         """Messages from atoms that carry nothing but their element."""
@@ -158,7 +148,7 @@ class PaiNN:
         filters = jnp.split(params["layer0"]["filter"]["weight"], 2, axis=-1)
         s = self.passing.first(inputs, source[0], filters[0])
         v = self.passing.first_along(inputs, source[1], filters[1])
-        if self.n_layers > 1:
+        if self.has_embedding:
             s = s + params["embedding"][inputs.species]
         return s, v
 
@@ -172,10 +162,10 @@ class PaiNN:
         ds = self.passing.passed(inputs, phi_s, filters[0])
         dv = self.passing.passed(inputs, v * phi_vv[:, None], filters[1])
         dv = dv + self.passing.passed_along(inputs, phi_vs, filters[2])
-        return DEEP * ds, DEEP * dv
+        return ds, dv
 
-    def _mix(self, layer: Params, s: Array, v: Array) -> tuple[Array, Array]:
-        """Scalars and vectors of an atom act on each other."""
+    def _mixing(self, layer: Params, s: Array, v: Array) -> tuple[Array, Array]:
+        """What scalars and vectors of an atom add to each other."""
         u = v @ layer["mix_u"]["weight"]
         w = v @ layer["mix_v"]["weight"]
         norm = jnp.sqrt(jnp.square(w).sum(axis=1) + SMALL_NORM)
@@ -185,4 +175,4 @@ class PaiNN:
         )
         a_vv, a_sv, a_ss = jnp.split(gate, 3, axis=-1)
         inner = (u * w).mean(axis=1)  # over directions: the factor 1/3 keeps it of order one
-        return s + a_ss + a_sv * inner, v + a_vv[:, None] * u
+        return a_ss + a_sv * inner, a_vv[:, None] * u

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from zeroflux.potentials.layers import (
@@ -17,14 +16,12 @@ from zeroflux.potentials.layers import (
     random_numbers,
     swish,
     width_for,
-    with_bias,
 )
-from zeroflux.potentials.messages import MessageInputs, Passing
-from zeroflux.potentials.neighbors import Neighborhood
+from zeroflux.potentials.messages import MessageInputs, MessagePassing, Passing
 
 
 @dataclass(frozen=True)
-class SchNet:
+class SchNet(MessagePassing):
     r"""Message passing with filters of the distance.
 
     .. math::
@@ -77,23 +74,6 @@ class SchNet:
         count = (1, 2 * n_species + 2 + n * (one.n_radial + 1), 3 * n)
         return replace(one, width=width_for(n_parameters, count))
 
-    @property
-    def input_key(self) -> Passing:
-        """What the inputs depend on; models that share it share the cache."""
-        return self.passing
-
-    def inputs(self, neighborhood: Neighborhood) -> MessageInputs:
-        """Densities, and neighbours where a second interaction needs them."""
-        return self.passing.inputs(neighborhood)
-
-    def statistics(self, inputs: MessageInputs) -> dict[str, Any]:
-        """Mean and spread of the densities."""
-        return self.passing.statistics(inputs)
-
-    def standardise(self, inputs: MessageInputs, statistics: dict[str, Any]) -> MessageInputs:
-        """Densities and messages of order one."""
-        return self.passing.standardise(inputs, statistics)
-
     def init(self, key: Array | int) -> Params:
         """Random parameters."""
         w = self.width
@@ -114,17 +94,8 @@ class SchNet:
             }
         return params
 
-    def local_energies(self, params: Params, inputs: MessageInputs) -> Float[Array, " n_atoms"]:
-        """Energy of each atom in units of the model's scale, offsets left out."""
-        out = apply_dense(params["readout1"], self._hidden(params, inputs))[:, 0]
-        return jnp.where(inputs.species >= 0, out, 0.0)
-
-    def last_layer(self, params: Params, inputs: MessageInputs) -> Float[Array, "n_atoms _"]:
-        """Derivative of each local energy by the parameters of the last layer."""
-        return with_bias(self._hidden(params, inputs), inputs.species)
-
-    def _hidden(self, params: Params, inputs: MessageInputs) -> Array:
-        """What the last layer reads of each atom."""
+    def features(self, params: Params, inputs: MessageInputs) -> Float[Array, "n_atoms width"]:
+        """What the readout sees of each atom after the last interaction."""
         x = params["embedding"][inputs.species]
         for k in range(self.n_interactions):
             layer = params[f"interaction{k}"]
@@ -135,4 +106,4 @@ class SchNet:
                 message = self.passing.first(inputs, layer["source"], filters)
             update = swish(apply_dense(layer["update0"], message)) @ layer["update1"]["weight"]
             x = x + (DEEP if k else 1.0) * update
-        return swish(apply_dense(params["readout0"], x))
+        return x

@@ -16,7 +16,7 @@ from zeroflux.potentials.registry import architecture_from, hyperparameters
 from zeroflux.training.fit import CurveRow
 from zeroflux.training.state import named_leaves, nested, read_tensors, write_tensors
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: what enters a layer of PaiNN is bounded
 
 
 def save_model(path: Path, model: Model) -> None:
