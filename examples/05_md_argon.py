@@ -1,21 +1,22 @@
 """Molecular dynamics of liquid argon with a network trained on total energies alone.
 
-    python examples/05_md_argon.py [--data DATA.extxyz] [--steps 4000] [--out runs/md_argon]
+    python examples/05_md_argon.py [--data data/argon.extxyz.xz] [--steps 4000] [--atoms 256]
 
 Without `--data`, the training set is a known answer: liquids drawn with the pair potential of
 argon and labelled by it. The radial distribution function of the dynamics then has to be the one
 of Monte Carlo with that potential. With `--data` (extended XYZ of pure argon with `energy`) it is
 the liquid of those labels; density functional theory need not agree with the pair potential.
 
-The run is constant-energy dynamics of 108 atoms after a thermostat has set the temperature; the
-drift of the total energy is printed.
+The run is constant-energy dynamics after a thermostat has set the temperature; the drift of the
+total energy is printed. Radial distributions and energies go to `--out` as a table and, with
+matplotlib, as a figure.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from ase import units
@@ -24,7 +25,10 @@ from ase.md.langevin import Langevin
 from ase.md.verlet import VelocityVerlet
 
 from zeroflux.calculator import Calculator
+from zeroflux.errors import MissingExtraError
 from zeroflux.frames import Frame
+from zeroflux.report.chart import Chart, Panel, Series, chart_csv
+from zeroflux.report.matplotlib_chart import save_charts
 from zeroflux.sampling import (
     RadialDistribution,
     StatePoint,
@@ -47,7 +51,7 @@ EVERY = 20  # steps between configurations that are kept
 def training_set(path: Path | None) -> TrainingSet:
     """Labels from a file, or a liquid labelled by a pair potential."""
     if path is not None:
-        images = list(iread(path))
+        images = list(iread(path, format="extxyz"))
         energies = np.array([atoms.get_potential_energy() for atoms in images]) * ELECTRONVOLT
         return TrainingSet(tuple(Frame.from_ase(atoms) for atoms in images), energies)
     points = [
@@ -59,8 +63,23 @@ def training_set(path: Path | None) -> TrainingSet:
     return TrainingSet(tuple(data.frames), data.total_energies)
 
 
-def dynamics(model, start: Frame, n_steps: int) -> tuple[list[Frame], float, float]:
-    """Configurations of a constant-energy run, its temperature (K) and drift (meV/atom/ns)."""
+class Trajectory(NamedTuple):
+    """A constant-energy run, looked at every `EVERY` steps."""
+
+    frames: list[Frame]
+    time_ps: np.ndarray
+    total_mev_per_atom: np.ndarray
+    """Kinetic and potential energy."""
+    temperature_kelvin: float
+
+    @property
+    def drift(self) -> float:
+        """Slope of the total energy (meV/atom/ns)."""
+        return 1e3 * float(np.polyfit(self.time_ps, self.total_mev_per_atom, 1)[0])
+
+
+def dynamics(model, start: Frame, n_steps: int) -> Trajectory:
+    """Constant-energy run after a thermostat has set the temperature."""
     atoms = start.to_ase()
     atoms.calc = Calculator(model)
     rng = np.random.default_rng(0)
@@ -86,15 +105,15 @@ def dynamics(model, start: Frame, n_steps: int) -> tuple[list[Frame], float, flo
     run = VelocityVerlet(atoms, TIME_STEP)
     run.attach(keep, interval=EVERY)
     run.run(n_steps)
-    time_ns = np.arange(len(totals)) * EVERY * TIME_STEP / (1e6 * units.fs)
-    drift = np.polyfit(time_ns, totals, 1)[0]
-    return frames, float(np.mean(temperatures)), 1e3 * float(drift)
+    time_ps = np.arange(len(totals)) * EVERY * TIME_STEP / (1e3 * units.fs)
+    return Trajectory(frames, time_ps, 1e3 * np.array(totals), float(np.mean(temperatures)))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path)
     parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--atoms", type=int, default=256)
     parser.add_argument("--out", type=Path, default=Path("runs/md_argon"))
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -108,17 +127,27 @@ def main() -> None:
     held_out = model.metadata["held_out_rmse_hartree_per_atom"] / MILLIELECTRONVOLT
     print(f"{model.n_parameters} parameters, held-out totals to {held_out:.3f} meV/atom")
 
-    point = StatePoint({"Ar": 108}, temperature_kelvin=TEMPERATURE, density_per_angstrom3=DENSITY)
-    sampled = sample_liquid(point, n_frames=100, seed=1)
-    frames, temperature, drift = dynamics(model, sampled.frames[-1], arguments.steps)
-    print(f"{len(frames)} configurations at {temperature:.1f} K, drift {drift:.3f} meV/atom/ns")
+    point = StatePoint(
+        {"Ar": arguments.atoms}, temperature_kelvin=TEMPERATURE, density_per_angstrom3=DENSITY
+    )
+    sampled = sample_liquid(point, n_frames=60, seed=1)
+    run = dynamics(model, sampled.frames[-1], arguments.steps)
+    print(
+        f"{len(run.frames)} configurations of {arguments.atoms} atoms at "
+        f"{run.temperature_kelvin:.1f} K, drift {run.drift:.3f} meV/atom/ns"
+    )
 
-    r_max = 0.5 * frames[0].volume ** (1 / 3)
+    r_max = 0.5 * run.frames[0].volume ** (1 / 3)
     network, reference = (
         radial_distribution(each, pair=("Ar", "Ar"), r_max=r_max, n_bins=80)
-        for each in (frames, sampled.frames)
+        for each in (run.frames, sampled.frames)
     )
-    write_csv(arguments.out / "radial_distribution.csv", network, reference)
+    chart = comparison(network, reference, run)
+    (arguments.out / "md_argon.csv").write_text(chart_csv(chart), encoding="utf-8")
+    try:
+        save_charts([chart], arguments.out)
+    except MissingExtraError as error:
+        print(error)
     difference = np.sqrt(np.mean((network.values - reference.values) ** 2))
     for name, g in (("network, dynamics", network), ("pair potential, Monte Carlo", reference)):
         top = g.first_maximum() / ANGSTROM
@@ -126,13 +155,26 @@ def main() -> None:
     print(f"root-mean-square difference of the two g(r): {difference:.3f}")
 
 
-def write_csv(path: Path, network: RadialDistribution, reference: RadialDistribution) -> None:
-    """Both distributions, distances in ångström."""
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(["distance_angstrom", "g_network", "g_pair_potential"])
-        rows = zip(network.centres / ANGSTROM, network.values, reference.values, strict=True)
-        writer.writerows(rows)
+def comparison(
+    network: RadialDistribution, reference: RadialDistribution, run: Trajectory
+) -> Chart:
+    """Both radial distributions, and the total energy of the dynamics."""
+    liquids = (("network, dynamics", network), ("pair potential, Monte Carlo", reference))
+    radial = tuple(
+        Series(name, g.centres / ANGSTROM, g.values, kind="line", colour=k)
+        for k, (name, g) in enumerate(liquids)
+    )
+    change = run.total_mev_per_atom - run.total_mev_per_atom.mean()
+    energy = Series("total energy", run.time_ps, change, kind="line", colour=2)
+    return Chart(
+        "md_argon",
+        "Liquid argon with a trained network",
+        "Radial distribution functions, and the total energy of constant-energy dynamics.",
+        (
+            Panel("Structure", "distance (Å)", "g(r)", radial),
+            Panel("Energy conservation", "time (ps)", "E − ⟨E⟩ (meV/atom)", (energy,)),
+        ),
+    )
 
 
 if __name__ == "__main__":

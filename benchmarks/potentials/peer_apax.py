@@ -137,9 +137,9 @@ def main() -> None:
     parser.add_argument("--cpu-seconds", type=float, default=280.0)
     parser.add_argument("--out", type=Path, default=Path("apax.json"))
     arguments = parser.parse_args()
-    from ase.io import read, write
+    from ase.io import iread, write
 
-    images = read(arguments.data / "train.xyz", index=":")
+    images = list(iread(arguments.data / "train.xyz"))
     write(arguments.data / "fit.xyz", images[:N_TRAIN])
     write(arguments.data / "validate.xyz", images[N_TRAIN:])
     short = []
@@ -149,7 +149,7 @@ def main() -> None:
     epoch_cpu = (short[1] - short[0]) / 10
     n_epochs = max(4, round((arguments.cpu_seconds - short[0]) / epoch_cpu) + 1)
     print(f"{epoch_cpu:.2f} CPU s an epoch, {n_epochs} epochs", flush=True)
-    test = read(arguments.data / "test.xyz", index=":")
+    test = list(iread(arguments.data / "test.xyz"))
     expected = np.array([atoms.arrays["site_energy"] for atoms in test])
     with tempfile.TemporaryDirectory() as work:
         cpu, wall = train(arguments.data, Path(work), n_epochs)
