@@ -51,8 +51,7 @@ def comparisons(labels: Sequence[Label], settings: CorrelateConfig) -> list[Shor
         n_bootstrap=settings.n_bootstrap,
         rng=rng,
     )
-    counts = Counter(table.systems)
-    systems = [name for name, n in counts.items() if n >= MIN_LABELS] or list(counts)
+    systems = compared_systems(table.systems)
     within = [compare(table.of_systems([system])) for system in systems]
     elements = {s: set(table.of_systems([s]).species.tolist()) for s in systems}
     pure = [s for s in systems if len(elements[s]) == 1]
@@ -66,6 +65,12 @@ def comparisons(labels: Sequence[Label], settings: CorrelateConfig) -> list[Shor
         liquids, mixture = table.of_systems(own), table.of_systems([system])
         across += [compare(liquids, mixture), compare(mixture, liquids)]
     return within + across
+
+
+def compared_systems(of_labels: Sequence[str]) -> list[str]:
+    """Systems with labels enough, or all if none has; given the system of each label."""
+    counts = Counter(of_labels)
+    return [name for name, n in counts.items() if n >= MIN_LABELS] or list(counts)
 
 
 def _work(run: Run, folder: Path) -> Sequence[Path]:

@@ -12,11 +12,11 @@ import numpy as np
 
 from zeroflux.artifacts.extxyz import read_labels
 from zeroflux.artifacts.manifest import read_manifest
-from zeroflux.correlation import component_table, system_name
+from zeroflux.correlation import system_name
 from zeroflux.evaluation import RigidityProfile, locality, noise_floors
 from zeroflux.labels import Label
 from zeroflux.stages import probes, study
-from zeroflux.stages.correlate import comparisons
+from zeroflux.stages.correlate import compared_systems, comparisons
 from zeroflux.stages.evaluate import (
     INDEX,
     PREDICTIONS,
@@ -51,7 +51,8 @@ def report_data(run: Run) -> ReportData:
     shortcuts = comparisons(labels, run.config.correlate)
     usable = [comparison for comparison in shortcuts if comparison.results]
     errors = [s.rmse.value for comparison in usable for s in comparison.best.scores]
-    table = component_table(labels)
+    compared = set(compared_systems([system_name(label) for label in labels]))
+    common = [label for label in labels if system_name(label) in compared]
     data = ReportData(
         title=run.config.title,
         labels=every_label,
@@ -60,9 +61,9 @@ def report_data(run: Run) -> ReportData:
         shortcuts=usable,
         models=results,
         locality=locality(
-            frames=[label.frame for label in labels],
-            energy=table.basin_energy,
-            systems=table.systems,
+            frames=[label.frame for label in common],
+            energy=np.concatenate([label.basin_energy for label in common]),
+            systems=[system_name(label) for label in common],
         ),
         noise=noise_floors(
             laplacian=np.concatenate([label.terms.laplacian for label in labels]),
