@@ -149,8 +149,9 @@ def table(record: dict) -> str:
             f"{row['site_rmse_mev']:.3f} | {row['site_r']:.4f} | "
             f"{row['total_rmse_mev_per_atom']:.4f} |"
         )
+        earlier = " (earlier run)" if row.get("is_from_earlier_run") else ""
         lines.append(
-            f"| {row['model']}{seeds} | {row['n_parameters']} | "
+            f"| {row['model']}{seeds}{earlier} | {row['n_parameters']} | "
             + (f"{rate:,.0f}" if rate else "closed form")
             + f" | {ratios}{row['training_cpu_s']:.1f} ({row['training_wall_s']:.1f}) | {score}"
         )
@@ -195,7 +196,7 @@ def main() -> None:
     known = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.exists() else {}
     for number, case in enumerate(CASES):
         if arguments.only is not None and number not in arguments.only:
-            row = known["results"][number]
+            row = {**known["results"][number], "is_from_earlier_run": True}
         else:
             row = measure(frames, totals, sites, case, arguments.work)
             print(json.dumps(row), flush=True)

@@ -26,8 +26,8 @@ SMALL_NORM = 1e-6  # squared, inside the root of a vector norm, which is not smo
 def bounded(x: Array, axes: tuple[int, ...]) -> Array:
     r"""Features of an atom, x/√(1 + ⟨x²⟩): of order one however far they have grown.
 
-    A layer multiplies scalars, vectors and gates, so what it adds grows as a power of what enters:
-    at rates at which other forms train well, networks ran away and died.
+    A layer multiplies scalars, vectors and gates, so what it adds grows as a power of what enters,
+    and two layers in a row as a high one. See docs/potentials.md for what this changed.
     """
     return x / jnp.sqrt(1.0 + jnp.square(x).mean(axis=axes, keepdims=True))
 
