@@ -7,14 +7,14 @@
 `known_answer.py --peer mace=PYTHON` calls this script itself.
 
 Settings: one interaction with the cutoff of the other models (8 Å); correlation order 2; 16
-channels (4080 parameters); energies only (the program crashes without computing forces, so their weight is
-0); batches of 10, amsgrad and an exponential moving average; a rate of 0.005 that falls to a
-fiftieth; single precision; one fifth of the configurations to validate on after every epoch, whose
-best model is kept. The energy weight is 1000: with a weight of 1 and a rate of 0.01 the first epoch
-had been the best. These settings were not searched for: they are the only ones tried in this form,
-and the falling rate ended the descent early.
-The number of epochs is what fits into the CPU time, from two short runs, which also tell
-start-up from training; throughput is of the training alone, looks at the validation set included.
+channels (4080 parameters); energies only (the program crashes without computing forces, so their
+weight is 0); batches of 10, amsgrad and an exponential moving average; a rate of 0.005 that falls
+to a fiftieth; single precision; one fifth of the configurations to validate on after every epoch,
+whose best model is kept. The energy weight is 1000: with a weight of 1 and a rate of 0.01 the
+first epoch had been the best. These settings were not searched for: they are the only ones tried
+in this form, and the falling rate ended the descent early. The number of epochs is what fits into
+the CPU time, from two short runs, which also tell start-up from training; throughput is of the
+training alone, looks at the validation set included.
 """
 
 from __future__ import annotations
