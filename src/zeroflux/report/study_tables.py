@@ -13,7 +13,11 @@ from zeroflux.report.selection import baseline_name
 from zeroflux.report.table import Cell, Table, mev, mev_interval
 from zeroflux.units import ANGSTROM, MILLIELECTRONVOLT
 
-TARGET_WORDS = {"total": "totals", "local": "basin energies"}
+TARGET_WORDS = {
+    "total": "totals",
+    "local": "basin energies",
+    "total+forces": "totals and forces",
+}
 
 
 def summary_table(data: ReportData) -> Table:
