@@ -71,8 +71,9 @@ def test_a_configuration_names_files_beside_it_and_pools_of_the_data_set(tmp_pat
     file = tmp_path / "run.yaml"
     (tmp_path / "mine.extxyz").touch()
     file.write_text(f"data:\n  files:\n    own: mine.extxyz\n    shipped: {POOL}\n")
-    found = load_config(file).data.files
-    assert found == {"own": tmp_path / "mine.extxyz", "shipped": data.path(POOL)}
+    found = load_config(file).data
+    assert found is not None
+    assert found.files == {"own": tmp_path / "mine.extxyz", "shipped": data.path(POOL)}
 
 
 def test_a_configuration_that_names_an_unknown_pool_is_told_its_line(tmp_path):

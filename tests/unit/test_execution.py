@@ -87,7 +87,7 @@ def test_workers_end_with_a_run_that_is_killed(tmp_path):
     run.start()
     assert wait_for(lock.with_suffix(".held").exists)
     assert not is_free(lock)  # the control: the worker lives
-    os.kill(run.pid, signal.SIGKILL)
+    run.kill()
     run.join()
     assert wait_for(lambda: is_free(lock))
 

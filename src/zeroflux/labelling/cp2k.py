@@ -96,7 +96,7 @@ class Cp2kEngine:
     def settings(self) -> dict[str, str | int | float]:
         """Everything that the labels depend on."""
         evaluation = self._evaluator()
-        forces = {"with_forces": True} if self.with_forces else {}
+        forces: dict[str, str | int | float] = {"with_forces": True} if self.with_forces else {}
         return forces | {
             "name": self.name,
             "functional": self.functional,
