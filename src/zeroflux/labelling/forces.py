@@ -9,7 +9,9 @@ from jaxtyping import Float
 
 
 def kohn_sham_forces(
-    solver: Any, orbitals: Float[np.ndarray, "n_ao n_occupied"]
+    solver: Any,
+    orbitals: Float[np.ndarray, "n_ao n_occupied"],
+    mean_field: Float[np.ndarray, "n_ao n_ao"],
 ) -> Float[np.ndarray, "n_atoms 3"]:
     r"""Hellmann-Feynman and Pulay forces of doubly occupied orbitals.
 
@@ -33,9 +35,8 @@ def kohn_sham_forces(
     ----------
     Pulay, Mol. Phys. 17, 197 (1969), doi 10.1080/00268976900100941, eq. (13).
     """
-    core = solver.get_hcore()
-    fock = core + solver.get_veff(solver.cell, 2.0 * orbitals @ orbitals.T)
-    energies, rotation = np.linalg.eigh(orbitals.T @ np.asarray(fock) @ orbitals)
+    fock = np.asarray(solver.get_hcore()) + mean_field
+    energies, rotation = np.linalg.eigh(orbitals.T @ fock @ orbitals)
     gradients = solver.nuc_grad_method()
     gradients.verbose = 0
     return -np.asarray(

@@ -298,7 +298,7 @@ class PyscfEngine:
         mesh = (int(cell.mesh[0]), int(cell.mesh[1]), int(cell.mesh[2]))
         grid = UniformGrid(cell=frame.cell, shape=mesh)
         density_matrix = 2.0 * solution.orbitals @ solution.orbitals.T
-        density = built.density.reshape(mesh)
+        density, mean_field = built.density.reshape(mesh), built.mean_field
         ions = closed_shell_ions(frame, self.pseudopotential)
         widths = ions.widths
         smeared = gaussian_charges(frame, grid, charges=ions.charges, widths=widths)
@@ -329,7 +329,9 @@ class PyscfEngine:
             },
             total_energy=solution.total_energy,
             is_converged=solution.is_converged,
-            forces=kohn_sham_forces(solver, solution.orbitals) if self.with_forces else None,
+            forces=kohn_sham_forces(solver, solution.orbitals, mean_field)
+            if self.with_forces
+            else None,
             info={
                 "engine": self.name,
                 "engine_version": pyscf.__version__,
