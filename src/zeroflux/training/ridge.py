@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 RIDGES = 10.0 ** np.arange(-12, 1.5, 0.5)  # per configuration, of features with unit spread
 TOLERANCE = 1e-3  # of the spread of totals: better is not asked for, stability is
@@ -65,16 +66,10 @@ def ridge_on_totals(
     rows, values = x[train], target[train]
     if local is not None:
         rows, values = _atom_rows(architecture, data["inputs"], local, train)
-    # Reduce to a square problem once; every ridge then costs one small solve.
-    orthogonal, triangle = np.linalg.qr(rows)
-    reduced = orthogonal.T @ values
+    solve = _ridge_solver(rows, values, is_bias)
     candidates = []
     for ridge in RIDGES:
-        penalty = np.sqrt(len(rows) * np.where(is_bias, BIAS_RIDGE, ridge))
-        theta = np.linalg.lstsq(
-            np.vstack([triangle, np.diag(penalty)]),
-            np.concatenate([reduced, np.zeros(len(penalty))]),
-        )[0]
+        theta = solve(ridge)
         error = float(np.sqrt(np.mean((x[held_out] @ theta - target[held_out]) ** 2)))
         candidates.append((error, ridge, theta))
     smallest = min(error for error, _, _ in candidates)
@@ -86,6 +81,35 @@ def ridge_on_totals(
         start += size
     train_rmse = float(np.sqrt(np.mean((x[train] @ theta - target[train]) ** 2)))
     return RidgeSolution(params, float(ridge), train_rmse, error)
+
+
+def _ridge_solver(
+    rows: Float[np.ndarray, "n_rows n_columns"],
+    values: Float[np.ndarray, " n_rows"],
+    is_bias: Bool[np.ndarray, " n_columns"],
+) -> Callable[[float], Float[np.ndarray, " n_columns"]]:
+    """Solutions by ridge, all from one singular value decomposition.
+
+    The biases, whose penalty does not change, are taken out of rows and values beforehand.
+    """
+    n_rows, n_biases = len(rows), int(is_bias.sum())
+    below = np.sqrt(n_rows * BIAS_RIDGE) * np.eye(n_biases)
+    biases, triangle = np.linalg.qr(np.vstack([rows[:, is_bias], below]))
+    slopes = np.vstack([rows[:, ~is_bias], np.zeros((n_biases, (~is_bias).sum()))])
+    target = np.concatenate([values, np.zeros(n_biases)])
+    left, singular, right = np.linalg.svd(
+        slopes - biases @ (biases.T @ slopes), full_matrices=False
+    )
+    along = left.T @ (target - biases @ (biases.T @ target))
+
+    def solution(ridge: float) -> np.ndarray:
+        theta = np.empty(len(is_bias))
+        theta[~is_bias] = right.T @ (singular * along / (singular**2 + n_rows * ridge))
+        rest = biases.T @ (target - slopes @ theta[~is_bias])
+        theta[is_bias] = np.linalg.solve(triangle, rest)
+        return theta
+
+    return solution
 
 
 def _atom_rows(
