@@ -246,15 +246,15 @@ def _claim_sentence(claim: JudgedClaim) -> str:
     side = "above" if criterion.direction == "positive" else "below"
     limit = criterion.minimum_effect * (1.0 if side == "above" else -1.0) * scale
     interval = (
-        f"95 % interval {effect.low * scale:.3g} to {effect.high * scale:.3g}"
+        f"95 % interval {_plain(effect.low * scale)} to {_plain(effect.high * scale)}"
         if np.isfinite(effect.low)
         else "too few data for an interval"
     )
     if not np.isfinite(effect.value):
         return f"The study has no data on this. {claim.basis}".rstrip()
     return (
-        f"Effect {effect.value * scale:.3g}{unit} ({interval}); the criterion set beforehand asks "
-        f"for the whole interval to lie {side} {limit:.3g}."
+        f"Effect {_plain(effect.value * scale)}{unit} ({interval}); the criterion set beforehand "
+        f"asks for the whole interval to lie {side} {limit:.3g}."
         + (f" {claim.basis}" if claim.basis else "")
     )
 
@@ -262,6 +262,11 @@ def _claim_sentence(claim: JudgedClaim) -> str:
 def _count(number: int, noun: str) -> str:
     """A number and its noun."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _plain(value: float) -> str:
+    """Two decimals."""
+    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _signed(value: float) -> str:

@@ -172,6 +172,12 @@ def _size_panel(
     )
 
 
+def composition_means(energy: np.ndarray, formulas: list[str]) -> np.ndarray:
+    """For each configuration the mean energy of those of the same composition."""
+    code = np.unique(formulas, return_inverse=True)[1]
+    return (np.bincount(code, weights=energy) / np.bincount(code))[code]
+
+
 def total_parity(data: ReportData) -> Chart | None:
     """Predicted against DFT totals per atom, one panel per size."""
     networks = shown_networks(data)
@@ -182,6 +188,7 @@ def total_parity(data: ReportData) -> Chart | None:
     index = np.repeat(np.arange(len(labels)), n_atoms)
     names = np.array(data.evaluated_places, dtype=object)
     reference = np.array([label.total_energy for label in labels]) / n_atoms
+    formulas = [str(np.sort(label.frame.atomic_numbers)) for label in labels]
     panels = []
     for model in networks:
         predicted = np.bincount(index, weights=model.local_energy) / n_atoms
@@ -189,7 +196,7 @@ def total_parity(data: ReportData) -> Chart | None:
         series = []
         for colour, name in enumerate(dict.fromkeys(names[known])):
             own = known & (names == name)
-            mean = reference[own].mean()
+            mean = composition_means(reference[own], [formulas[k] for k in np.flatnonzero(own)])
             series.append(
                 Series(
                     str(name),
@@ -211,7 +218,7 @@ def total_parity(data: ReportData) -> Chart | None:
         "total-parity",
         "Total energies of configurations left out of training",
         "Each point is a configuration like those trained on, relative to the mean DFT energy of "
-        "its test set. This is what the networks were trained for; the charts above show what "
+        "its composition. This is what the networks were trained for; the charts above show what "
         "they were not told.",
         tuple(panels),
     )

@@ -45,11 +45,11 @@ def mev_interval(estimate: Estimate) -> str:
     """Interval in meV."""
     if not np.isfinite(estimate.low):
         return "too few data"
-    return f"{mev(estimate.low):.2f} to {mev(estimate.high):.2f}"
+    return f"{mev(estimate.low):.2f} to {mev(estimate.high):.2f}".replace("-", "\N{MINUS SIGN}")
 
 
 def interval(estimate: Estimate) -> str:
     """Interval of a number without unit."""
     if not np.isfinite(estimate.low):
         return "too few data"
-    return f"{estimate.low:.2f} to {estimate.high:.2f}"
+    return f"{estimate.low:.2f} to {estimate.high:.2f}".replace("-", "\N{MINUS SIGN}")

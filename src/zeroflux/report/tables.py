@@ -206,7 +206,9 @@ def slope_table(data: ReportData) -> Table:
                             chemical_symbols[number],
                             term,
                             float(fit.slopes[row, column]),
-                            f"{interval.low:.3f} to {interval.high:.3f}",
+                            f"{interval.low:.3f} to {interval.high:.3f}".replace(
+                                "-", "\N{MINUS SIGN}"
+                            ),
                             "; ".join(fitted),
                             fit.n_configurations,
                             fit.note or "all determined",

@@ -62,7 +62,12 @@ def transfer_matrix(data: ReportData) -> Chart | None:
 def fidelity_transfer(data: ReportData) -> Chart | None:
     """Local error at home against total error elsewhere, one point per network."""
     networks = data.main_networks
-    targets = dict.fromkeys(s.system for m in networks for s in m.totals if not m.is_home(s.system))
+    targets = dict.fromkeys(
+        s.system
+        for m in networks
+        for s in m.totals
+        if not m.is_home(s.system) and s.n_configurations > 1  # of one, nothing is left centred
+    )
     by_set = len({m.trained_on for m in networks}) > 1
 
     def kind(model: ModelResult) -> str:

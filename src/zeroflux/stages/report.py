@@ -47,7 +47,7 @@ def report_data(run: Run) -> ReportData:
     position = [k for k, label in enumerate(every_label) if label.is_converged]
     split = split_of(run)
     test = split["test"]
-    results = _results(run, labels)
+    results, places = _results(run, labels), _places(labels, split)
     shortcuts = comparisons(labels, run.config.correlate)
     usable = [comparison for comparison in shortcuts if comparison.results]
     errors = [s.rmse.value for comparison in usable for s in comparison.best.scores]
@@ -57,7 +57,7 @@ def report_data(run: Run) -> ReportData:
         title=run.config.title,
         labels=every_label,
         evaluated=[position[k] for k in test],
-        places=_places(labels, split),
+        places=places,
         shortcuts=usable,
         models=results,
         locality=locality(
@@ -69,7 +69,7 @@ def report_data(run: Run) -> ReportData:
             laplacian=np.concatenate([label.terms.laplacian for label in labels]),
             closure_per_atom=np.array([label.closure / label.n_atoms for label in labels]),
             shortcut_rmse=float(np.sqrt(np.mean(np.square(errors)))) if errors else float("nan"),
-            local_energy_by_seed=_largest_ensemble([m for m in results if not m.is_baseline]),
+            local_energy_by_seed=_best_ensemble(results, [labels[k] for k in test], places),
         ),
         traces=_traces(labels),
         distributions=_distributions(run.folder("sample") / RADIAL),
@@ -191,14 +191,22 @@ def _rigidity(
     return profiles
 
 
-def _largest_ensemble(networks: Sequence[ModelResult]) -> np.ndarray | None:
-    """Local energies of the seeds of the size that spreads most."""
-    groups: dict[tuple[str, str, int, str, int], list[np.ndarray]] = {}
-    for m in networks:
-        kind = (m.architecture, m.trained_on, m.n_parameters, m.target, m.n_training_configurations)
-        groups.setdefault(kind, []).append(m.local_energy[np.isfinite(m.local_energy)])
-    several = [np.array(energies) for energies in groups.values() if len(energies) > 1]
-    return max(several, key=lambda energies: energies.std(axis=0).mean()) if several else None
+def _best_ensemble(
+    results: Sequence[ModelResult], tested: Sequence[Label], places: Sequence[str]
+) -> np.ndarray | None:
+    """Local energies, on systems like those trained on, of the seeds of the best size."""
+    groups: dict[tuple[str, str, int, int], list[ModelResult]] = {}
+    for m in results:
+        if not m.is_baseline and m.target == "total":
+            kind = (m.architecture, m.trained_on, m.n_parameters, m.n_training_configurations)
+            groups.setdefault(kind, []).append(m)
+    several = [own for own in groups.values() if len(own) > 1]
+    if not several:
+        return None
+    best = min(several, key=lambda own: np.mean([m.home_error for m in own]))
+    of_atoms = np.repeat(places, [label.n_atoms for label in tested])
+    home = np.array([best[0].is_home(str(place)) for place in of_atoms])
+    return np.array([m.local_energy[home & np.isfinite(m.local_energy)] for m in best])
 
 
 def _traces(labels: Sequence[Label]) -> list[EnergyTrace]:

@@ -246,9 +246,8 @@ def _basis(pooled: PooledEffect, what: str, unit: float) -> str:
 
 
 def _words(estimate: Estimate, unit: float) -> str:
-    return (
-        f"{estimate.value / unit:+.2f} ({estimate.low / unit:+.2f} to {estimate.high / unit:+.2f})"
-    )
+    value, low, high = (x / unit for x in (estimate.value, estimate.low, estimate.high))
+    return f"{value:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "\N{MINUS SIGN}")
 
 
 def ambiguities(

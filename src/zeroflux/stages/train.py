@@ -276,7 +276,9 @@ def _forget_others(folder: Path, sets: Mapping[str, TrainingSet], settings: Trai
     shared = settings.model_dump(mode="json", exclude=grid_keys)
     found = {}
     for name, data in sets.items():
-        content = json.dumps([shared, data.total_energies.tolist()], sort_keys=True)
+        # Labels that are made again at the same settings may differ in the last digits.
+        energies = np.round(data.total_energies, 9).tolist()
+        content = json.dumps([shared, energies], sort_keys=True)
         found[name] = hashlib.sha256(content.encode()).hexdigest()
     mark = folder / SETTINGS
     known = json.loads(mark.read_text(encoding="utf-8")) if mark.exists() else {}
