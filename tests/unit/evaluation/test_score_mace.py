@@ -11,7 +11,7 @@ import pytest
 
 from zeroflux.commands.score import run_score
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "score_mace"
+EXAMPLE = Path(__file__).parents[3] / "examples" / "score_peers"
 PYTHON = os.environ.get("ZEROFLUX_MACE_PYTHON") or (
     sys.executable if importlib.util.find_spec("mace") else None
 )

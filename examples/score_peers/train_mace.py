@@ -11,21 +11,15 @@ The training file holds positions, cells and total energies, and nothing per ato
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
+from labelled import arguments, bare, split, write_predictions
 from mace_argon import calculator
 
-from zeroflux.artifacts.extxyz import read_labels, write_labels
-from zeroflux.units import ELECTRONVOLT
-
-HERE = Path(__file__).parent
 ENERGY_WEIGHT = 1e5
 """MACE's loss is (ΔE/N)² in eV²; totals of a liquid spread by 4 meV/atom. This makes the loss of
 order one, so that Adam's ε and the program's thresholds do not drown it."""
@@ -52,40 +46,11 @@ def train(folder: Path, *, n_epochs: int, seed: int) -> Path:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    default = HERE / "../../data/argon.extxyz.xz"
-    parser.add_argument("--data", type=Path, default=default, help="labels")
-    parser.add_argument("--out", type=Path, default=Path("runs/score_mace"))
-    parser.add_argument("--epochs", type=int, default=400)
-    parser.add_argument("--test-fraction", type=float, default=0.25)
-    parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    given.out.mkdir(parents=True, exist_ok=True)
-
-    labels = read_labels(given.data)
-    order = np.random.default_rng(given.seed).permutation(len(labels))
-    n_test = round(given.test_fraction * len(labels))
-    test = [labels[k] for k in sorted(order[:n_test])]
-    learn = [labels[k] for k in sorted(order[n_test:])]
-    write_labels(given.out / "test.extxyz", test)
-    write_labels(given.out / "train.extxyz", learn)
-    totals = []
-    for label in learn:
-        atoms = label.frame.to_ase()
-        atoms.info["REF_energy"] = label.total_energy / ELECTRONVOLT
-        totals.append(atoms)
-    write(given.out / "totals.extxyz", totals)
-
+    given = arguments(__doc__.splitlines()[0], out="runs/score_mace", n_epochs=400)
+    learn, test = split(given)
+    write(given.out / "totals.extxyz", [bare(label, "REF_energy") for label in learn])
     model = train(given.out, n_epochs=given.epochs, seed=given.seed)
-    mace = calculator(model)
-    predicted = []
-    for label in test:
-        atoms = label.frame.to_ase()
-        mace.calculate(atoms, properties=["energy"])
-        results = {name: mace.results[name] for name in ("energy", "energies")}
-        atoms.calc = SinglePointCalculator(atoms, **results)
-        predicted.append(atoms)
-    write(given.out / "mace.extxyz", predicted)
+    write_predictions(given.out / "mace.extxyz", test, calculator(model))
     print(f"{len(learn)} totals learned, {len(test)} configurations predicted: {given.out}")
 
 
