@@ -119,11 +119,14 @@ def export(
     file: Annotated[
         Path, typer.Argument(metavar="FILE", help="Extended XYZ (.extxyz, .extxyz.xz) to write.")
     ],
+    update: Annotated[
+        bool, typer.Option("--update", help="Keep FILE's labels of configurations not yet done.")
+    ] = False,
 ) -> None:
     """Write the labels that a run has finished, complete or not, to one file."""
     from zeroflux.run_directory import export_labels
 
-    typer.echo(f"{file}: {export_labels(run_dir, file)} labels")
+    typer.echo(f"{file}: {export_labels(run_dir, file, update=update)} labels")
 
 
 @app.command()

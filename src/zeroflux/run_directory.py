@@ -69,8 +69,18 @@ def open_run(folder: Path) -> Run:
     return Run(config=load_config(folder / CONFIG), out=folder)
 
 
-def export_labels(folder: Path, target: Path) -> int:
+def export_labels(folder: Path, target: Path, *, update: bool = False) -> int:
     """Write the labels that a run has finished, complete or not, to one file; their number.
+
+    Parameters
+    ----------
+    folder
+        Directory of the run.
+    target
+        File to write.
+    update
+        Keep labels that the file holds of configurations which the run has not finished, such as
+        those without forces while a run that adds forces goes on.
 
     Raises
     ------
@@ -78,6 +88,7 @@ def export_labels(folder: Path, target: Path) -> int:
         If there is no run, or no label is finished.
     """
     from zeroflux.artifacts.extxyz import read_labels, write_labels
+    from zeroflux.labelling.keys import content_key
     from zeroflux.labelling.run import label_paths
 
     _check_name(target)
@@ -98,6 +109,11 @@ def export_labels(folder: Path, target: Path) -> int:
             f"{folder} holds no finished label of its {len(frames)} configurations; expected at "
             "least one. Label them first: zeroflux label CONFIG --out RUN_DIR"
         )
+    if update and target.exists():
+        known = {content_key(label.frame, {}): label for label in read_labels(target)}
+        known |= {content_key(label.frame, {}): label for label in labels}
+        order = [key for frame in frames if (key := content_key(frame, {})) in known]
+        labels = [known[key] for key in dict.fromkeys([*order, *known])]
     write_labels(target, labels)
     return len(labels)
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,10 @@ import yaml
 from ase import Atoms
 from ase.io import iread, read, write
 
+from zeroflux.artifacts.extxyz import read_labels, write_labels
 from zeroflux.cli import main
 from zeroflux.frames import Frame
-from zeroflux.run_directory import open_run
+from zeroflux.run_directory import export_labels, open_run
 from zeroflux.sampling import crystal
 from zeroflux.stages import STAGES, status
 from zeroflux.units import ANGSTROM
@@ -187,6 +189,20 @@ def test_finished_labels_are_exported_compressed_and_reused_elsewhere(
     code, message = call(monkeypatch, capsys, "label", job / "reuse.yaml", "--out", tmp_path / "r")
     assert code == 0, message
     np.testing.assert_array_equal(labels_of(tmp_path / "r"), labels_of(finished))
+
+
+def test_an_export_can_keep_what_a_file_holds_of_other_configurations(finished, tmp_path):
+    whole, file = tmp_path / "whole.extxyz", tmp_path / "file.extxyz"
+    assert export_labels(finished, whole) == 10
+    known = read_labels(whole)
+    moved = replace(known[0].frame, positions=known[0].frame.positions + 1e-3)
+    older = [replace(label, total_energy=0.0) for label in known[4:2:-1]]
+    write_labels(file, [*older, replace(known[0], frame=moved)])
+    assert export_labels(finished, file, update=True) == 11
+    renewed = read_labels(file)
+    # What the run has takes the place of what the file had, in the order of the run.
+    assert [x.total_energy for x in renewed[:10]] == [x.total_energy for x in known]
+    np.testing.assert_allclose(renewed[10].frame.positions, moved.positions, atol=1e-6)
 
 
 def test_a_run_in_use_is_refused(job, finished, monkeypatch, capsys):

@@ -226,6 +226,24 @@ def test_a_control_on_forces_is_refused_where_labels_hold_none(labels, tmp_path)
         run(tmp_path, tmp_path / "out", FORCES, "label", "train")
 
 
+def test_a_control_on_forces_needs_them_only_where_it_learns(labels, tmp_path):
+    write_pools(tmp_path, [lennard_jones(label) for label in labels[:50]])
+    fewer = {**FORCES, "train": {**FORCES["train"], "n_configurations": [10], "n_steps": 100}}
+    opened, _ = run(tmp_path, tmp_path / "all", fewer, "label", "train")
+    (cell,) = [c for c in read_cells(opened) if c.target == "total+forces"]
+    model = load_model(checkpoint_path(opened.folder("train") / "models", cell))
+    used = [*model.metadata["train_index"], *model.metadata["held_out_index"]]
+    kept = {split_of(opened)["training_sets"]["cold"][k] for k in used}
+    pool = read_labels(tmp_path / "cold.extxyz")
+    lacking = [x if k in kept else replace(x, forces=None) for k, x in enumerate(pool)]
+    write_labels(tmp_path / "cold.extxyz", lacking)
+    _, said = run(tmp_path, tmp_path / "lacking", fewer, "label", "train")
+    assert any("1 controls see forces" in line for line in said)
+    more = {**fewer, "train": {**fewer["train"], "n_configurations": [11]}}
+    with pytest.raises(ConfigError, match="1 of 11 labels hold no forces"):
+        run(tmp_path, tmp_path / "more", more, "label", "train")
+
+
 def test_a_larger_grid_keeps_the_networks_that_are_there(study):
     opened, _, folder = study
     models = opened.folder("train") / "models"

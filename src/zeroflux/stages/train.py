@@ -182,22 +182,37 @@ def sweep_settings(settings: TrainConfig, labels: Sequence[Label]) -> SweepSetti
     )
 
 
-def forces_of(labels: Sequence[Label], name: str) -> tuple[Float[np.ndarray, "_ 3"], ...]:
-    """Forces of the labels of a training set (hartree/bohr).
+def forces_of(
+    labels: Sequence[Label], cells: Sequence[Cell], settings: SweepSettings
+) -> tuple[Float[np.ndarray, "_ 3"], ...]:
+    """Forces of the labels of a training set (hartree/bohr), NaN where there are none.
 
     Raises
     ------
     ConfigError
-        If a label holds none.
+        If a configuration that one of these cells of the set learns from has none.
     """
-    forces = tuple(label.forces for label in labels if label.forces is not None)
-    if len(forces) < len(labels):
-        raise ConfigError(
-            f"Training set '{name}': {len(labels) - len(forces)} of {len(labels)} labels hold no "
-            "forces; expected forces in all for the control 'totals_and_forces'. Label with "
-            "`label.forces: true`, or leave the control out."
+    from zeroflux.training.sweep import split
+
+    for cell in cells:
+        parts = split(
+            len(labels),
+            cell.n_configurations,
+            held_out_fraction=settings.held_out_fraction,
+            seed=settings.subset_seed,
         )
-    return forces
+        drawn = [labels[k] for k in np.concatenate(parts)]
+        n_without = sum(label.forces is None for label in drawn)
+        if n_without:
+            raise ConfigError(
+                f"Training set '{cell.training_set}': {n_without} of {len(drawn)} labels hold no "
+                "forces; expected forces in all for the control 'totals_and_forces'. Label with "
+                "`label.forces: true`, ask for fewer `n_configurations`, or leave the control out."
+            )
+    return tuple(
+        np.full((label.n_atoms, 3), np.nan) if label.forces is None else label.forces
+        for label in labels
+    )
 
 
 def _work(run: Run, folder: Path) -> Sequence[Path]:
@@ -218,9 +233,11 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
     }
     shared = sweep_settings(settings, labels)
     cells, left_out = feasible_cells(cells_of(settings, list(sets)), sets, shared)
-    for name in {cell.training_set for cell in cells if cell.target == "total+forces"}:
-        forces = forces_of([labels[k] for k in split["training_sets"][name]], name)
-        sets[name] = replace(sets[name], forces=forces)
+    with_forces = [cell for cell in cells if cell.target == "total+forces"]
+    for name in {cell.training_set for cell in with_forces}:
+        own = [labels[k] for k in split["training_sets"][name]]
+        drawn = [cell for cell in with_forces if cell.training_set == name]
+        sets[name] = replace(sets[name], forces=forces_of(own, drawn, shared))
     for line in left_out:
         run.say(f"  {line}")
     models = folder / MODELS
