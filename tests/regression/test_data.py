@@ -54,6 +54,18 @@ def test_every_frame_keeps_the_card(path):
         assert np.all(np.abs(binding) < 0.5)
 
 
+def test_equal_atoms_of_perfect_crystals_have_equal_energies():
+    labels = read_labels(DATA / "solids.extxyz.xz")
+    perfect = [x for x in labels if x.info.get("temperature_kelvin") == 0.0]
+    assert len(perfect) == 4
+    for label in perfect:
+        # the card: grid and basin surface leave 0.06 meV (standard deviation)
+        assert label.basin_energy.std() < 0.06 * MILLIELECTRONVOLT
+    # Control: thermal motion tells them apart.
+    moved = [x.basin_energy.std() for x in labels if x.info.get("temperature_kelvin") != 0.0]
+    assert min(moved) > 1.0 * MILLIELECTRONVOLT
+
+
 def test_control_a_label_with_a_lost_term_fails_the_closure(tmp_path):
     (label, *_) = read_labels(FILES[0])
     lost = label.closure + label.terms.dispersion.sum()
