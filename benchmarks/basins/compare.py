@@ -281,9 +281,9 @@ def main() -> None:
                     row["volume_rms_from_ours_bohr3"] = float(np.sqrt(np.mean(error**2)))
                 rows[:] = [r for r in rows if (r["size"], r["code"]) != (n, code)] + [row]
                 print(f"{n:4d} {code:36s} cpu {row['cpu_s']:8.2f} s  {row['peak_gb']:.2f} GB", row)
+                save(rows, arguments)
             if not arguments.keep:
                 shutil.rmtree(folder)
-            save(rows, arguments)
 
 
 def earlier_rows(output: Path) -> list[dict]:
@@ -333,6 +333,7 @@ def processor() -> str:
 
 def save(rows: list[dict], arguments: argparse.Namespace) -> None:
     """JSON with everything and a Markdown table with ratios to the command on the same file."""
+    rows.sort(key=lambda row: row["size"])
     record = {"processor": processor(), "date": date.today().isoformat(), "runs": rows}
     arguments.output.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
     lines = [
