@@ -221,6 +221,7 @@ def main() -> None:
         "training_wall_s": wall,
         "n_epochs": n_epochs,
         "setting": f"batches of {batch}, rate {rate}",
+        "speed_arguments": [batch, 40],
         "search": [
             {
                 "setting": f"batches of {b}, rate {r}",

@@ -181,6 +181,7 @@ def main() -> None:
         "training_wall_s": wall,
         "n_epochs": n_epochs,
         "setting": f"{shape}, rate {rate}",
+        "speed_arguments": [shape, 10],
         "search": [
             {"setting": f"{s}, rate {r}", "n_epochs": n, "cpu_s": c, "held_out_mev_per_atom": e}
             for e, s, r, n, c in search
