@@ -245,17 +245,21 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="names of codes; default: all that are found")
     parser.add_argument("-o", "--output", type=Path, default=Path(__file__).parent / "results")
     parser.add_argument("--peers", type=Path, help="virtual environment of baderkit and pybader")
+    parser.add_argument("--add", action="store_true", help="keep other rows of the output file")
+    parser.add_argument("--keep", type=Path, help="folder of inputs and caches for further calls")
     arguments = parser.parse_args()
     if arguments.peers:
         os.environ["PEER_PYTHON"] = install_peers(arguments.peers)
-    rows: list[dict] = []
-    with tempfile.TemporaryDirectory() as name:
-        warm_up(Path(name), arguments, rows)
+    rows = earlier_rows(arguments.output) if arguments.add else []
+    with tempfile.TemporaryDirectory() as temporary:
+        name = arguments.keep.absolute() if arguments.keep else Path(temporary)
+        if not (name / "small").exists():
+            warm_up(name, arguments, rows)
         for n in arguments.sizes:
-            folder = Path(name) / str(n)
-            folder.mkdir()
-            write_inputs(folder, n, with_text=n <= arguments.peers_up_to)
-            reference = None
+            folder = name / str(n)
+            if not folder.exists():
+                folder.mkdir()
+                write_inputs(folder, n, with_text=n <= arguments.peers_up_to)
             for code, command in codes(folder, n).items():
                 if arguments.only and code not in arguments.only:
                     continue
@@ -270,21 +274,28 @@ def main() -> None:
                 row.pop("text", "")
                 volumes = row.pop("volumes", None)
                 row.pop("populations", None)
-                if volumes:
-                    reference = volumes if reference is None else reference
-                    row["volume_rms_from_ours_bohr3"] = float(
-                        np.sqrt(np.mean((np.array(volumes) * unit(code) - reference) ** 2))
-                    )
-                rows.append(row)
+                if code == "zeroflux weight" and volumes:
+                    np.save(folder / "volumes.npy", volumes)
+                if volumes and (folder / "volumes.npy").exists():
+                    error = np.array(volumes) * unit(code) - np.load(folder / "volumes.npy")
+                    row["volume_rms_from_ours_bohr3"] = float(np.sqrt(np.mean(error**2)))
+                rows[:] = [r for r in rows if (r["size"], r["code"]) != (n, code)] + [row]
                 print(f"{n:4d} {code:36s} cpu {row['cpu_s']:8.2f} s  {row['peak_gb']:.2f} GB", row)
-            shutil.rmtree(folder)
-            save(rows, arguments)
+                save(rows, arguments)
+            if not arguments.keep:
+                shutil.rmtree(folder)
+
+
+def earlier_rows(output: Path) -> list[dict]:
+    """Rows of an earlier call, to which others are added."""
+    file = output.with_suffix(".json")
+    return json.loads(file.read_text())["runs"] if file.exists() else []
 
 
 def warm_up(folder: Path, arguments: argparse.Namespace, rows: list[dict]) -> None:
     """Fill the caches of all Python codes on a small grid; for zeroflux the first call counts."""
     small = folder / "small"
-    small.mkdir()
+    small.mkdir(parents=True)
     write_inputs(small, 40, with_text=True)
     commands = codes(small, 40)
     for code in sorted(commands, key=lambda code: code != "zeroflux basins CHGCAR"):
@@ -322,6 +333,7 @@ def processor() -> str:
 
 def save(rows: list[dict], arguments: argparse.Namespace) -> None:
     """JSON with everything and a Markdown table with ratios to the command on the same file."""
+    rows.sort(key=lambda row: row["size"])
     record = {"processor": processor(), "date": date.today().isoformat(), "runs": rows}
     arguments.output.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
     lines = [

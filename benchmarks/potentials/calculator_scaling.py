@@ -21,9 +21,11 @@ import numpy as np
 
 CASES = (
     {"architecture": "linear", "size": 50},
+    {"architecture": "pair", "size": 25},
     {"architecture": "bpnn", "size": 3000},
     {"architecture": "painn", "size": 2000, "n_layers": 1},
     {"architecture": "painn", "size": 3000, "n_layers": 2},
+    {"architecture": "schnet", "size": 3000, "n_interactions": 1},
     {"architecture": "schnet", "size": 3000},
 )
 CUTOFF_ANGSTROM = 7.0

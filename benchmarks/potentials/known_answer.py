@@ -1,13 +1,16 @@
 """Speed and local fidelity on 1000 configurations of Lennard-Jones argon with known site energies.
 
     python benchmarks/potentials/known_answer.py [--peer mace=PYTHON apax=PYTHON]
+    python benchmarks/potentials/known_answer.py --only --peer-speed mace=PYTHON apax=PYTHON
 
 32 atoms at 85 to 150 K and 0.0185 to 0.0215 atoms/Å³; totals of 800 configurations are for
 training (160 of them to stop on), 200 for testing. Models see totals only. Throughput is
 configurations per CPU second of the training process once it has compiled, held-out looks
 included; CPU seconds count all threads. Peers run in environments of their own, each given by the
-path of its Python (see `peer_mace.py` and `peer_apax.py`), for `--cpu-seconds` each, one after the
-other; what they find is in the table with ratios.
+path of its Python (see `peer_mace.py` and `peer_apax.py`): a search of their settings on held-out
+totals, then `--cpu-seconds` with the best, one after the other; what they find is in the table with
+ratios. `--peer-speed` measures the throughput of a trained peer again in a short run, to be done on
+a quiet machine together with ours.
 """
 
 from __future__ import annotations
@@ -86,7 +89,7 @@ def measure(
     inputs = prepared_inputs(architecture, frames, [18], cache_dir=cache_dir)
     prepared = time.process_time() - start
     train, held_out = split(N_TRAINING, 0, held_out_fraction=0.2, seed=0)
-    looks: list[tuple[int, float]] = []
+    looks: list[tuple[int, float, float]] = []
     start, wall = time.process_time(), time.perf_counter()
     fitted = fit(
         architecture,
@@ -96,7 +99,7 @@ def measure(
         held_out=held_out,
         seeds=range(n_seeds),
         schedule=Schedule(n_steps=n_steps, patience=n_steps),
-        on_progress=lambda step, _error: looks.append((step, time.process_time())),
+        on_progress=lambda step, error: looks.append((step, time.process_time() - start, error)),
     )
     spent, wall = time.process_time() - start, time.perf_counter() - wall
     models = [
@@ -110,7 +113,7 @@ def measure(
     total_error = (found - expected).mean(axis=2)
     rate = None
     if len(looks) > 1:
-        (first, begun), (last, ended) = looks[0], looks[-1]
+        (first, begun, _), (last, ended, _) = looks[0], looks[-1]
         rate = 25 * n_seeds * (last - first) / (ended - begun)
     return {
         "model": f"zeroflux {name}" + "".join(f", {k}={v}" for k, v in others.items()),
@@ -121,6 +124,10 @@ def measure(
         "training_wall_s": wall,
         "inputs_cpu_s": prepared,
         "n_steps": n_steps,
+        "held_out_mev_per_atom": [
+            (prepared + spent_then, float(error / MILLIELECTRONVOLT))
+            for _, spent_then, error in looks[:: max(1, len(looks) // 40)]
+        ],
         "site_rmse_mev": float(np.sqrt(np.mean(error**2)) / MILLIELECTRONVOLT),
         "site_r": float(np.mean([np.corrcoef(f.ravel(), expected.ravel())[0, 1] for f in found])),
         "total_rmse_mev_per_atom": float(np.sqrt(np.mean(total_error**2)) / MILLIELECTRONVOLT),
@@ -149,13 +156,58 @@ def table(record: dict) -> str:
             f"{row['site_rmse_mev']:.3f} | {row['site_r']:.4f} | "
             f"{row['total_rmse_mev_per_atom']:.4f} |"
         )
-        earlier = " (earlier run)" if row.get("is_from_earlier_run") else ""
         lines.append(
-            f"| {row['model']}{seeds}{earlier} | {row['n_parameters']} | "
+            f"| {row['model']}{seeds} | {row['n_parameters']} | "
             + (f"{rate:,.0f}" if rate else "closed form")
             + f" | {ratios}{row['training_cpu_s']:.1f} ({row['training_wall_s']:.1f}) | {score}"
         )
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *time_table(record)]) + "\n"
+
+
+TIMES = (3, 10, 30, 100, 300, 600)  # CPU seconds
+
+
+def time_table(record: dict) -> list[str]:
+    """Markdown table of the smallest held-out error so far against time."""
+    lines = [
+        "Error of held-out totals (meV/atom) after so many CPU seconds, preparation and "
+        "compilation included:",
+        "",
+        "| model | parameters | " + " | ".join(f"{t} s" for t in TIMES) + " |",
+        "|" + "---|" * (2 + len(TIMES)),
+    ]
+    for row in record["results"]:
+        curve = row.get("held_out_mev_per_atom", [])
+        if row["n_seeds"] > 1 or len(curve) < 2:
+            continue
+        cells = []
+        for limit in TIMES:
+            errors = [error for spent, error in curve if spent <= limit]
+            is_over = curve[-1][0] < limit / 3  # it had stopped long before
+            cells.append("" if is_over or not errors else f"{min(errors):.3f}")
+        lines.append(f"| {row['model']} | {row['n_parameters']} | " + " | ".join(cells) + " |")
+    for row in record["results"]:
+        if "search" in row:
+            tried = "; ".join(
+                f"{one['setting']}: {one['held_out_mev_per_atom']:.2f}" for one in row["search"]
+            )
+            spent = sum(one["cpu_s"] for one in row["search"]) / len(row["search"])
+            lines += [
+                "",
+                f"Settings of {row['model']}, held-out totals (meV/atom) after {spent:.0f} CPU "
+                f"seconds each: {tried}.",
+            ]
+    return lines
+
+
+def peer_speed(row: dict, name: str, python: str, work: Path) -> None:
+    """Measure the throughput of a peer again, at the setting it was trained with."""
+    out = work / f"{name}_speed.json"
+    command = [python, str(Path(__file__).with_name(f"peer_{name}.py")), "--data", str(work)]
+    command += ["--only-speed", *map(str, row["speed_arguments"]), "--out", str(out)]
+    subprocess.run(command, check=True)
+    row["structures_per_cpu_s_in_training"] = row["structures_per_cpu_s"]
+    row |= json.loads(out.read_text(encoding="utf-8"))
 
 
 def peer_row(name: str, python: str, work: Path, cpu_seconds: float) -> dict:
@@ -170,7 +222,8 @@ def peer_row(name: str, python: str, work: Path, cpu_seconds: float) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--peer", nargs="*", default=[], metavar="NAME=PYTHON")
-    parser.add_argument("--cpu-seconds", type=float, default=280.0, help="of each peer")
+    parser.add_argument("--peer-speed", nargs="*", default=[], metavar="NAME=PYTHON")
+    parser.add_argument("--cpu-seconds", type=float, default=600.0, help="of each peer")
     parser.add_argument("--work", type=Path, default=Path("runs/benchmark_potentials"))
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     parser.add_argument("--only", type=int, nargs="*", help="numbers of the cases to run again")
@@ -196,7 +249,7 @@ def main() -> None:
     known = json.loads(arguments.out.read_text(encoding="utf-8")) if arguments.out.exists() else {}
     for number, case in enumerate(CASES):
         if arguments.only is not None and number not in arguments.only:
-            row = {**known["results"][number], "is_from_earlier_run": True}
+            row = known["results"][number]
         else:
             row = measure(frames, totals, sites, case, arguments.work)
             print(json.dumps(row), flush=True)
@@ -206,6 +259,10 @@ def main() -> None:
         name, python = peer.split("=", 1)
         row = peer_row(name, python, arguments.work, arguments.cpu_seconds)
         rows[row["model"]] = row
+    for peer in arguments.peer_speed:
+        name, python = peer.split("=", 1)
+        row = next(row for title, row in rows.items() if title.lower() == name)
+        peer_speed(row, name, python, arguments.work)
     record["results"] += rows.values()
     arguments.out.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     arguments.out.with_suffix(".md").write_text(table(record), encoding="utf-8")

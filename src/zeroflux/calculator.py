@@ -16,7 +16,7 @@ from ase.stress import full_3x3_to_voigt_6_stress
 
 from zeroflux.frames import Frame
 from zeroflux.potentials.energy import Model
-from zeroflux.potentials.layers import ROWS_AT_ONCE
+from zeroflux.potentials.layers import n_blocks
 from zeroflux.potentials.neighbors import (
     PADDING_DISTANCE,
     Neighborhood,
@@ -140,8 +140,8 @@ class _List:
         wanted = rows.neighbors.shape[1]
         if wanted > n_places:  # one more step than needed, so that a liquid rarely outgrows it
             n_places = PLACES * (-(-wanted // PLACES) + 1)
-        block = ROWS_AT_ONCE if frame.n_atoms > ROWS_AT_ONCE else 1
-        self.n_rows = block * -(-frame.n_atoms // block)
+        n = n_blocks(frame.n_atoms)
+        self.n_rows = n * -(-frame.n_atoms // n)  # equal blocks
         self.built_at = frame
         padding = ((0, self.n_rows - frame.n_atoms), (0, n_places - wanted))
         self.neighbors = np.pad(rows.neighbors, padding)
@@ -205,10 +205,11 @@ def _evaluate(
         return each, slope
 
     n_atoms = len(species)
-    if architecture.is_local and n_atoms > ROWS_AT_ONCE:
+    n = n_blocks(n_atoms)
+    if architecture.is_local and n > 1:
         # An atom sees its own row only: work through blocks of rows. Of its neighbours it needs
         # the element, so they are replaced by one stand-in per element behind the block's rows.
-        n_species = architecture.n_species
+        n_species, n_rows = architecture.n_species, n_atoms // n
         stand_ins = jnp.arange(n_species, dtype=species.dtype)
         away = jnp.broadcast_to(far, (n_species, *vectors.shape[1:]))
 
@@ -218,12 +219,12 @@ def _evaluate(
             each, slope = with_slope(
                 jnp.concatenate([vectors, away]),
                 jnp.concatenate([own, stand_ins]),
-                jnp.concatenate([ROWS_AT_ONCE + of_neighbors, extended]),
+                jnp.concatenate([n_rows + of_neighbors, extended]),
             )
-            return each[:ROWS_AT_ONCE], slope[:ROWS_AT_ONCE]
+            return each[:n_rows], slope[:n_rows]
 
         rows = (vectors, species, jnp.maximum(species, 0)[neighbors])
-        blocks = jax.tree.map(lambda x: x.reshape(-1, ROWS_AT_ONCE, *x.shape[1:]), rows)
+        blocks = jax.tree.map(lambda x: x.reshape(n, n_rows, *x.shape[1:]), rows)
         each, slope = jax.tree.map(
             lambda x: x.reshape(n_atoms, *x.shape[2:]), jax.lax.map(block, blocks)
         )

@@ -23,7 +23,12 @@ CUTOFF = 9.0  # bohr; the cells below are 8 to 10 wide, so that own images are n
 SPECIES = (18, 36)
 SMALL = {"width": 4, "n_radial": 6, "n_angular": 3, "inner": 3.0}
 
+DEEPER: dict[str, tuple[str, dict[str, int]]] = {
+    "painn of two layers": ("painn", {"n_layers": 2}),
+    "schnet of three interactions": ("schnet", {"n_interactions": 3}),
+}
 every_architecture = pytest.mark.parametrize("name", list(ARCHITECTURES))
+every_form = pytest.mark.parametrize("name", [*ARCHITECTURES, *DEEPER])
 few_examples = settings(max_examples=3, deadline=None, derandomize=True)
 seeds = st.integers(0, 2**31)
 
@@ -41,9 +46,11 @@ def crowded_frame(seed: int, n_atoms: int = 6) -> Frame:
 @cache
 def random_model(name: str) -> Model:
     """A model with random parameters; local energies spread over about a hartree."""
+    name, depth = DEEPER.get(name, (name, {}))
     cls = ARCHITECTURES[name]
     known = {field.name for field in dataclasses.fields(cls)}
-    architecture = cls(cutoff=CUTOFF, n_species=2, **{k: v for k, v in SMALL.items() if k in known})
+    small = {k: v for k, v in SMALL.items() if k in known}
+    architecture = cls(cutoff=CUTOFF, n_species=2, **small, **depth)
     frames = [crowded_frame(seed) for seed in range(4)]
     rng = np.random.default_rng(0)
     with jax.enable_x64(True):
@@ -65,7 +72,7 @@ def local_energies(model: Model, *frames: Frame) -> list[np.ndarray]:
 ROUNDING = 1e-10
 
 
-@every_architecture
+@every_form
 @few_examples
 @given(seed=seeds)
 def test_rotating_the_system_leaves_local_energies_alone(name, seed):
@@ -88,7 +95,7 @@ def test_moving_an_atom_changes_local_energies(name):
     assert np.abs(after - before).max() > 1e-4
 
 
-@every_architecture
+@every_form
 @few_examples
 @given(seed=seeds)
 def test_translating_and_wrapping_leaves_local_energies_alone(name, seed):
@@ -101,7 +108,7 @@ def test_translating_and_wrapping_leaves_local_energies_alone(name, seed):
     np.testing.assert_allclose(after, before, atol=ROUNDING)
 
 
-@every_architecture
+@every_form
 @few_examples
 @given(seed=seeds, order=st.permutations(range(6)))
 def test_relabelling_atoms_relabels_local_energies(name, seed, order):
@@ -122,7 +129,7 @@ def test_exchanging_elements_changes_local_energies(name):
     assert np.abs(after - before - offset).max() > 1e-3
 
 
-@every_architecture
+@every_form
 def test_a_supercell_repeats_local_energies_and_other_frames_do_not_matter(name):
     frame = crowded_frame(2)
     cell = frame.cell.copy()
@@ -137,7 +144,7 @@ def test_a_supercell_repeats_local_energies_and_other_frames_do_not_matter(name)
     np.testing.assert_allclose(double, np.tile(single, 2), atol=ROUNDING)
 
 
-@every_architecture
+@every_form
 def test_local_energies_sum_to_the_total(name):
     frames = [crowded_frame(seed) for seed in (3, 4)]
     model = random_model(name)
@@ -152,7 +159,7 @@ def dimer(distance: float) -> Frame:
     )
 
 
-@every_architecture
+@every_form
 def test_the_energy_dies_out_smoothly_at_the_cutoff(name):
     """The cutoff function falls as δ³ towards its end, so energy and force are continuous."""
     steps = np.array([0.02, 0.01])
@@ -173,7 +180,7 @@ def test_atoms_beyond_the_cutoff_of_each_other_are_isolated(name):
     np.testing.assert_allclose(far, farther, atol=ROUNDING)
 
 
-@every_architecture
+@every_form
 def test_forces_and_stress_are_derivatives_of_the_energy(name):
     atoms = crowded_frame(5).to_ase()
     atoms.calc = Calculator(random_model(name), skin=0.3)

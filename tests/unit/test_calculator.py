@@ -1,5 +1,6 @@
 """The ASE calculator: its neighbour list, open boundaries, large systems, errors."""
 
+import jax
 import numpy as np
 import pytest
 from ase import Atoms
@@ -7,8 +8,11 @@ from ase import Atoms
 import zeroflux
 from zeroflux import calculator as module
 from zeroflux.errors import ModelError
-from zeroflux.potentials.energy import Model
+from zeroflux.frames import Frame
+from zeroflux.potentials import layers, messages
+from zeroflux.potentials.energy import Model, prepared_inputs
 from zeroflux.potentials.linear import Pair
+from zeroflux.potentials.painn import PaiNN
 from zeroflux.units import ANGSTROM
 
 CUTOFF = 5.0  # Å
@@ -63,15 +67,27 @@ def test_directions_without_periodic_boundaries_are_open():
     assert abs(energies[2] - energies[1]) > 1e-6
 
 
-def test_work_in_blocks_of_rows_gives_the_same(monkeypatch):
+def two_layer_model() -> Model:
+    """Messages of messages, which need the neighbours of neighbours in other blocks."""
+    form = PaiNN(CUTOFF * ANGSTROM, 1, width=3, n_layers=2, n_radial=5)
+    inputs = prepared_inputs(form, [Frame.from_ase(crystal(2))], [18])
+    statistics = jax.tree.map(np.asarray, form.statistics(jax.tree.map(jax.numpy.asarray, inputs)))
+    params = jax.tree.map(lambda leaf: np.asarray(leaf, float), form.init(0))
+    return Model(form, (18,), params, statistics, np.zeros(1), 1e-2)
+
+
+@pytest.mark.parametrize("model", [pair_model(7), two_layer_model()], ids=["pair", "two layers"])
+def test_work_in_blocks_of_rows_gives_the_same(monkeypatch, model):
     """Large systems go block by block; here the blocks are small instead."""
-    atoms = crystal(5)  # 20 atoms: three blocks of 8, the last one padded
+    atoms = crystal(5)  # 20 atoms: three blocks of 7, the last one padded
+    monkeypatch.setattr(messages, "LARGEST_DENSE", 0)
     whole, blocks = atoms.copy(), atoms.copy()
-    whole.calc = zeroflux.Calculator(pair_model(7))
+    module._evaluate.clear_cache()
+    whole.calc = zeroflux.Calculator(model)
     expected = (whole.get_potential_energies(), whole.get_forces(), whole.get_stress())
     module._evaluate.clear_cache()
-    monkeypatch.setattr(module, "ROWS_AT_ONCE", 8)
-    blocks.calc = zeroflux.Calculator(pair_model(7))
+    monkeypatch.setattr(layers, "ROWS_AT_ONCE", 8)
+    blocks.calc = zeroflux.Calculator(model)
     found = (blocks.get_potential_energies(), blocks.get_forces(), blocks.get_stress())
     module._evaluate.clear_cache()
     for a, b in zip(found, expected, strict=True):

@@ -165,6 +165,7 @@ class PyscfEngine:
         """
         since = _clocks()
         solver = self._solver(self._cell(frame))
+        solver.get_hcore()  # before the build, which adds the ions' long-range potential from here
         solver.get_veff(solver.cell, 2.0 * solution.orbitals @ solution.orbitals.T)
         return self._densities(frame, solver, solution, since=since)
 

@@ -92,9 +92,12 @@ def basins(
     Henkelman, Arnaldsson, Jónsson, Comput. Mater. Sci. 36, 354 (2006) (on-grid).
     Tang, Sanville, Henkelman, J. Phys.: Condens. Matter 21, 084204 (2009) (near-grid).
     """
+    check_options(method, n_threads, weight_cutoff)
     frame = checked_frame(atoms, grid)
-    rho = checked_field(density, grid, "density", may_be_negative=False)
-    field = rho if reference is None else checked_field(reference, grid, "reference")
+    rho = checked_field(density, grid, "density", n_threads=n_threads, may_be_negative=False)
+    field = rho
+    if reference is not None:
+        field = checked_field(reference, grid, "reference", n_threads=n_threads)
     partition = _partition(
         field,
         rho,
@@ -139,8 +142,9 @@ def partition_field(
     ----------
     Yu, Trinkle, Martin, Phys. Rev. B 83, 115113 (2011), doi:10.1103/PhysRevB.83.115113.
     """
+    check_options(method, n_threads, weight_cutoff)
     frame = checked_frame(atoms, grid)
-    values = checked_field(field, grid, "field")
+    values = checked_field(field, grid, "field", n_threads=n_threads)
     return _partition(
         values,
         None,
@@ -164,7 +168,6 @@ def _partition(
     core_radius: float | None,
     weight_cutoff: float,
 ) -> Partition:
-    check_options(method, n_threads, weight_cutoff)
     stencil = (
         voronoi_stencil(grid.voxel_vectors)
         if method == "weight"

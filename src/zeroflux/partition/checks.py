@@ -12,6 +12,7 @@ from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
 from zeroflux.partition import _reduction_kernels
 from zeroflux.partition.attractors import Attractors
+from zeroflux.partition.slabs import Slabs
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -51,7 +52,12 @@ def checked_frame(atoms: Frame | Atoms, grid: UniformGrid) -> Frame:
 
 
 def checked_field(
-    values: np.ndarray, grid: UniformGrid, name: str, *, may_be_negative: bool = True
+    values: np.ndarray,
+    grid: UniformGrid,
+    name: str,
+    *,
+    n_threads: int | None = None,
+    may_be_negative: bool = True,
 ) -> np.ndarray:
     """The field as contiguous doubles, without a copy where it is that already."""
     if values.shape != grid.shape:
@@ -60,7 +66,11 @@ def checked_field(
             "Check the axis order and that both come from the same file."
         )
     field = np.ascontiguousarray(np.asarray(values), dtype=np.float64)
-    low, high, total, negative = _reduction_kernels.field_range(field, 0, grid.shape[0])
+    with Slabs(grid.shape, n_threads or 1) as slabs:
+        parts = np.array(slabs.run(_reduction_kernels.field_range, field))
+    low, high, total, negative = (
+        float(reduce(parts[:, n])) for n, reduce in enumerate((np.min, np.max, np.sum, np.sum))
+    )
     if not np.isfinite([low, high, total]).all():
         n_bad = np.count_nonzero(~np.isfinite(field))
         raise PartitionError(

@@ -18,7 +18,10 @@ REFERENCE_FAN_IN = 16
 SWISH_GAIN = 1.6791767
 DEEP = 0.1
 """Weight of what interactions after the first one add, see docs/potentials.md."""
-ROWS_AT_ONCE = 4096  # atoms worked on together in a large system, which bounds memory
+ROWS_AT_ONCE = 256
+"""Most atoms worked on together in a large system. What is computed on the way then stays in
+memory that the process holds already: with 4096 a step of 1000 atoms spent most of its time on
+new pages (docs/potentials.md)."""
 
 
 def random_numbers(key: Array | int) -> np.random.Generator:
@@ -108,16 +111,23 @@ def width_for(n_parameters: int, count: Sequence[int]) -> int:
     return min((low, low + 1), key=lambda w: abs(a + b * w + c * w * w - n_parameters))
 
 
+def n_blocks(n_rows: int) -> int:
+    """Number of blocks of at most `ROWS_AT_ONCE` rows."""
+    return max(1, -(-n_rows // ROWS_AT_ONCE))
+
+
 def by_rows(function: Callable[[Any], Any], rows: Any) -> Any:
     """Apply a function to blocks of rows (atoms) one after the other if there are many.
 
     What a block computes on the way is computed again for derivatives and not kept, so memory
-    does not grow with atoms times neighbours times width.
+    does not grow with atoms times neighbours times width. Rows that do not make equal blocks are
+    worked on together.
     """
     n_rows = jax.tree.leaves(rows)[0].shape[0]
-    if n_rows <= ROWS_AT_ONCE or n_rows % ROWS_AT_ONCE:
+    n = n_blocks(n_rows)
+    if n == 1 or n_rows % n:
         return function(rows)
-    blocks = jax.tree.map(lambda x: x.reshape(-1, ROWS_AT_ONCE, *x.shape[1:]), rows)
+    blocks = jax.tree.map(lambda x: x.reshape(n, -1, *x.shape[1:]), rows)
     out = jax.lax.map(jax.checkpoint(function), blocks)
     return jax.tree.map(lambda x: x.reshape(n_rows, *x.shape[2:]), out)
 

@@ -80,28 +80,39 @@ class Passing:
         """Densities, and what deeper messages need."""
         vectors = neighborhood.displacements
         n_atoms = vectors.shape[0]
-        basis, directed = self._functions(vectors)
-        of_species = neighbor_one_hot(neighborhood, self.n_species, basis.dtype)
+        of_species = neighbor_one_hot(neighborhood, self.n_species, vectors.dtype)
         is_dense = self.is_deep and n_atoms <= LARGEST_DENSE
-        operator = jnp.zeros((n_atoms, 0, self.n_radial, n_atoms), basis.dtype)
+        if self.is_deep and not is_dense:
+            scalars, along = by_rows(self._densities, (vectors, of_species))
+        else:
+            scalars, along = self._densities((vectors, of_species))
+        operator = jnp.zeros((n_atoms, 0, self.n_radial, n_atoms), vectors.dtype)
         if is_dense:
+            basis, directed = self._functions(vectors)
             source = jax.nn.one_hot(neighborhood.neighbors, n_atoms, dtype=basis.dtype)
             operator = jnp.einsum("ijn,ijk->ink", basis, source)[:, None]
             if self.has_vectors:
-                along = jnp.einsum("ijna,ijk->iank", directed, source)
-                operator = jnp.concatenate([operator, along], axis=1)
+                of_images = jnp.einsum("ijna,ijk->iank", directed, source)
+                operator = jnp.concatenate([operator, of_images], axis=1)
         n_kept = None if self.is_deep and not is_dense else 0
-        ones = jnp.ones((n_atoms, self.n_radial), basis.dtype)
+        ones = jnp.ones((n_atoms, self.n_radial), vectors.dtype)
         return MessageInputs(
             species=neighborhood.species,
-            scalars=jnp.einsum("ijs,ijn->isn", of_species, basis),
-            vectors=jnp.einsum("ijs,ijna->isna", of_species, directed),
+            scalars=scalars,
+            vectors=along,
             operator=operator,
             neighbors=neighborhood.neighbors[:, :n_kept],
             displacements=vectors[:, :n_kept],
             gain=ones,
             own_part=0.0 * ones,
         )
+
+    def _densities(self, rows: tuple[Array, Array]) -> tuple[Array, Array]:
+        """Sums of the radial functions by element, and of the same times the direction."""
+        vectors, of_species = rows
+        basis, directed = self._functions(vectors)
+        scalars = jnp.einsum("ijs,ijn->isn", of_species, basis)
+        return scalars, jnp.einsum("ijs,ijna->isna", of_species, directed)
 
     def _functions(self, vectors: Array) -> tuple[Array, Array]:
         """Radial functions of each neighbour, and times the direction (none without vectors)."""
