@@ -14,6 +14,7 @@ import argparse
 import json
 import multiprocessing
 import os
+import tempfile
 import time
 from datetime import date
 from multiprocessing.connection import Connection
@@ -70,15 +71,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("-o", "--output", type=Path, help="JSON file of all samples")
     arguments = parser.parse_args()
-    file = Path(f"density{arguments.size}.npy")
-    if not file.exists():
-        frame = spread_frame(N_ATOMS, LENGTH, seed=1)
-        grid = UniformGrid(frame.cell, (arguments.size,) * 3)
-        np.save(file, gaussian_promolecule(frame, grid, [ARGON_LIKE] * N_ATOMS))
+    with tempfile.TemporaryDirectory() as folder:
+        summarise(measured(arguments.size, arguments.rounds, Path(folder)), arguments)
+
+
+def measured(size: int, rounds: int, folder: Path) -> dict[str, list[dict]]:
+    """Samples of each way of working, from processes that share nothing but the density's file."""
+    file = folder / "density.npy"
+    frame = spread_frame(N_ATOMS, LENGTH, seed=1)
+    grid = UniformGrid(frame.cell, (size, size, size))
+    np.save(file, gaussian_promolecule(frame, grid, [ARGON_LIKE] * N_ATOMS))
     context = multiprocessing.get_context("spawn")
     pipes = [context.Pipe() for _ in range(2)]
     for _, far in pipes:
-        context.Process(target=work, args=(arguments.size, str(file), far), daemon=True).start()
+        context.Process(target=work, args=(size, str(file), far), daemon=True).start()
     workers = [near for near, _ in pipes]
     for worker in workers:
         worker.recv()
@@ -91,12 +97,12 @@ def main() -> None:
     for chosen, n_threads in plans.values():  # compiled code, and memory that was never touched
         sample(chosen, used, n_threads)
     samples: dict[str, list[dict]] = {name: [] for name in plans}
-    for _ in range(arguments.rounds):
+    for _ in range(rounds):
         for name, (chosen, n_threads) in plans.items():
             samples[name].append(sample(chosen, used, n_threads))
     for worker in workers:
         worker.send(None)
-    summarise(samples, arguments)
+    return samples
 
 
 def summarise(samples: dict[str, list[dict]], arguments: argparse.Namespace) -> None:

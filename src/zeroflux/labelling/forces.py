@@ -26,6 +26,9 @@ def kohn_sham_forces(
     orbitals
         Orthonormal occupied orbitals C. They need not be eigenfunctions of F: a rotation among them
         makes them such within the occupied space. What the SCF leaves enters in first order.
+    mean_field
+        Matrix of the Coulomb and exchange-correlation potentials of these orbitals (hartree), built
+        when the core Hamiltonian was known to the integrator.
 
     Returns
     -------

@@ -12,8 +12,8 @@ from pyscf.pbc.dft.multigrid import MultiGridNumInt2
 class RecordingIntegrator(MultiGridNumInt2):
     """Integrator that keeps the density, the exchange-correlation energy density and the matrix.
 
-    Every build of the Kohn-Sham matrix evaluates both on the grid and drops them; the last
-    build's are those of the energy, and nothing has to be evaluated again.
+    Every build of the Kohn-Sham matrix evaluates the two on the grid and drops them; what the last
+    build made belongs to the energy, and nothing has to be evaluated again.
     """
 
     density: Float[np.ndarray, " n_points"]

@@ -13,6 +13,7 @@ from zeroflux.evaluation import SpeciesScore
 from zeroflux.evaluation.statistics import Estimate
 from zeroflux.report.data import JudgedClaim, ModelResult, ReportData
 from zeroflux.report.selection import baseline_name
+from zeroflux.report.table import with_minus
 from zeroflux.units import MILLIELECTRONVOLT
 
 FEW_LABELS, FEW_SEEDS = 100, 10
@@ -266,12 +267,12 @@ def _count(number: int, noun: str) -> str:
 
 def _plain(value: float) -> str:
     """Two decimals."""
-    return f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+    return with_minus(f"{value:.2f}")
 
 
 def _signed(value: float) -> str:
     """Signed meV."""
-    return f"{value / MILLIELECTRONVOLT:+.2f}".replace("-", "\N{MINUS SIGN}")
+    return with_minus(f"{value / MILLIELECTRONVOLT:+.2f}")
 
 
 def _mev_range(estimate: Estimate) -> str:

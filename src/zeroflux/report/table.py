@@ -41,15 +41,20 @@ def mev(value: float) -> float:
     return float(value / MILLIELECTRONVOLT)
 
 
+def with_minus(number: str) -> str:
+    """A number as text with a minus sign in place of the hyphen."""
+    return number.replace("-", "\N{MINUS SIGN}")
+
+
 def mev_interval(estimate: Estimate) -> str:
     """Interval in meV."""
     if not np.isfinite(estimate.low):
         return "too few data"
-    return f"{mev(estimate.low):.2f} to {mev(estimate.high):.2f}".replace("-", "\N{MINUS SIGN}")
+    return with_minus(f"{mev(estimate.low):.2f} to {mev(estimate.high):.2f}")
 
 
 def interval(estimate: Estimate) -> str:
     """Interval of a number without unit."""
     if not np.isfinite(estimate.low):
         return "too few data"
-    return f"{estimate.low:.2f} to {estimate.high:.2f}".replace("-", "\N{MINUS SIGN}")
+    return with_minus(f"{estimate.low:.2f} to {estimate.high:.2f}")

@@ -17,7 +17,7 @@ from zeroflux.report.study_tables import (
     transfer_local_table,
     transfer_table,
 )
-from zeroflux.report.table import Cell, Table, interval, mev, mev_interval
+from zeroflux.report.table import Cell, Table, interval, mev, mev_interval, with_minus
 
 MAX_MODELS = 40
 """Models that get rows of their own; of more, the means over seeds are shown."""
@@ -206,9 +206,7 @@ def slope_table(data: ReportData) -> Table:
                             chemical_symbols[number],
                             term,
                             float(fit.slopes[row, column]),
-                            f"{interval.low:.3f} to {interval.high:.3f}".replace(
-                                "-", "\N{MINUS SIGN}"
-                            ),
+                            with_minus(f"{interval.low:.3f} to {interval.high:.3f}"),
                             "; ".join(fitted),
                             fit.n_configurations,
                             fit.note or "all determined",

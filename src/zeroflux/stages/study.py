@@ -246,8 +246,10 @@ def _basis(pooled: PooledEffect, what: str, unit: float) -> str:
 
 
 def _words(estimate: Estimate, unit: float) -> str:
+    from zeroflux.report.table import with_minus
+
     value, low, high = (x / unit for x in (estimate.value, estimate.low, estimate.high))
-    return f"{value:+.2f} ({low:+.2f} to {high:+.2f})".replace("-", "\N{MINUS SIGN}")
+    return with_minus(f"{value:+.2f} ({low:+.2f} to {high:+.2f})")
 
 
 def ambiguities(

@@ -1,17 +1,16 @@
 """`score` with a MACE that is trained here, where an environment with MACE exists."""
 
 import importlib.util
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from peer_scores import EXAMPLE, check_that_calculator_and_file_agree
 
 from zeroflux.commands.score import run_score
 
-EXAMPLE = Path(__file__).parents[3] / "examples" / "score_peers"
 PYTHON = os.environ.get("ZEROFLUX_MACE_PYTHON") or (
     sys.executable if importlib.util.find_spec("mace") else None
 )
@@ -35,25 +34,13 @@ def trained(tmp_path_factory) -> Path:
 
 
 def test_the_calculator_and_the_file_give_the_same_scores(trained):
-    start = "from zeroflux.cli import main; main()"
-    command = [str(PYTHON), "-c", start, "score", str(trained / "test.extxyz")]
-    command += ["mace_argon:calculator", "--bootstrap", "20", "-o", str(trained / "score.json")]
-    environment = {**os.environ, "MACE_MODEL": str(trained / "argon.model")}
-    subprocess.run(command, cwd=EXAMPLE, check=True, capture_output=True, env=environment)
-    found = json.loads((trained / "score.json").read_text())
-    by_entry = next(m for m in found["models"] if m["name"] == "mace_argon:calculator")
-    assert found["conventions"]["mace_argon:calculator"]["kind"] == "complete"
-
-    report = run_score(trained / "test.extxyz", [str(trained / "mace.extxyz")], n_bootstrap=20)
-    by_file = report.models[0]
-    for name in ("slope", "pearson", "r2"):
-        # a file holds energies to 1e-8 eV: single numbers agree to far better than this
-        assert by_entry["local"][0][name]["value"] == pytest.approx(
-            getattr(by_file.scores[0], name).value, abs=1e-4
-        )
-    # It has learnt something of what it was never told, and less than a pair potential has.
-    pair = next(m for m in report.models if m.name == "pair potential")
-    assert 0.3 < by_file.scores[0].pearson.value < pair.scores[0].pearson.value
+    check_that_calculator_and_file_agree(
+        trained,
+        str(PYTHON),
+        entry="mace_argon:calculator",
+        file="mace.extxyz",
+        variables={"MACE_MODEL": str(trained / "argon.model")},
+    )
 
 
 def test_interaction_energies_alone_are_recognised_as_lacking_the_offset(trained):
