@@ -118,8 +118,8 @@ class LabelConfig(Section):
     """Semilocal exchange-correlation functional, a libxc name."""
     dispersion: Literal["d3bj", "d3bj-atm", "none"] = "d3bj"
     """Dispersion: D3 with Becke-Johnson damping, the same with the three-body term, or none."""
-    basis: str = "DZVP-MOLOPT-PBE-GTH-q8"
-    """Gaussian basis set of the UZH file."""
+    basis: str = "5S5P4D1F-GTH-PBE-q8"
+    """Gaussian basis set of ours (Ar, Kr) or of the UZH file."""
     pseudopotential: str = "GTH-PBE-q8"
     """Pseudopotential of the UZH file."""
     density_cutoff_hartree: Positive = 220.0

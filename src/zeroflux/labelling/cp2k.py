@@ -37,6 +37,7 @@ from zeroflux.labelling.cp2k_output import (
 )
 from zeroflux.labelling.energy_density import EnergyDensities
 from zeroflux.labelling.gth_data import (
+    DEFAULT_BASIS,
     basis_set,
     closed_shell_ions,
     pseudopotential,
@@ -62,7 +63,7 @@ class Cp2kEngine:
 
     functional: str = "PBE"
     """Semilocal functional, a libxc name."""
-    basis: str = "DZVP-MOLOPT-PBE-GTH-q8"
+    basis: str = DEFAULT_BASIS
     """Basis set of PySCF's BASIS_MOLOPT_UZH file (CP2K's file of that name may have another)."""
     pseudopotential: str = "GTH-PBE-q8"
     """Pseudopotential of PySCF's POTENTIAL_UZH file."""

@@ -13,6 +13,11 @@ from jaxtyping import Float
 from zeroflux.errors import LabelError, missing_extra
 from zeroflux.frames import Frame
 
+DEFAULT_BASIS = "5S5P4D1F-GTH-PBE-q8"
+"""Basis set of argon and krypton within 0.5 meV per atom of plane waves; see docs/basis.md."""
+BASIS_FILE = Path(__file__).with_name("BASIS_ZEROFLUX")
+"""Basis sets that come with the package, in CP2K's format."""
+
 
 def periodic_pyscf() -> Any:
     """PySCF's module of periodic cells, ``pyscf.pbc.gto``.
@@ -35,7 +40,7 @@ def periodic_pyscf() -> Any:
 
 
 def basis_set(name: str, symbol: str) -> list[Any]:
-    """Basis set of an element from PySCF's file BASIS_MOLOPT_UZH.
+    """Basis set of an element, from our file BASIS_ZEROFLUX or PySCF's BASIS_MOLOPT_UZH.
 
     Returns
     -------
@@ -47,15 +52,20 @@ def basis_set(name: str, symbol: str) -> list[Any]:
         If the element has no basis set of this name.
     """
     gto = periodic_pyscf()
+    from pyscf.gto.basis import parse_cp2k
     from pyscf.lib.exceptions import BasisNotFoundError
 
+    lines = _block_of(BASIS_FILE, symbol, name)
+    if lines is not None:
+        return parse_cp2k.parse("\n".join(lines))
     try:
         return gto.basis.load(name, symbol)
     except (BasisNotFoundError, KeyError, RuntimeError) as error:
+        other = " or use DZVP-MOLOPT-PBE-GTH-q8" if name == DEFAULT_BASIS else ""
         raise LabelError(
-            f"Found element {symbol}, for which PySCF has no basis set '{name}'; "
-            "expected an element of that set, such as Ar or Kr. Change the structure or "
-            "`label.basis`."
+            f"Found element {symbol}, for which there is no basis set '{name}'; "
+            f"expected an element of that set, such as Ar or Kr. Change the structure or "
+            f"`label.basis`{other}."
         ) from error
 
 

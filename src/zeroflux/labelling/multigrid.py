@@ -23,10 +23,21 @@ class RecordingIntegrator(MultiGridNumInt2):
     mean_field: Float[np.ndarray, "n_ao n_ao"]
     """Matrix of the Coulomb and exchange-correlation potentials of the last build (hartree)."""
 
-    def nr_rks(self, *args: Any, **options: Any) -> Any:
-        """Number of electrons, energy and matrix of one density matrix, as PySCF's own method."""
-        result = super().nr_rks(*args, **options)
+    _last: tuple[np.ndarray, Any] | None = None
+
+    def nr_rks(
+        self, cell: Any, grids: Any, xc_code: str, dms: Any, *args: Any, **options: Any
+    ) -> Any:
+        """Number of electrons, energy and matrix of one density matrix, as PySCF's own method.
+
+        The last density matrix, asked for again, is not built again: a self-consistent field
+        starts with the matrix whose gradient was just found too large.
+        """
+        if self._last is not None and np.array_equal(self._last[0], dms):
+            return self._last[1]
+        result = super().nr_rks(cell, grids, xc_code, dms, *args, **options)
         self.mean_field = np.asarray(result[2])
+        self._last = np.array(dms), result
         return result
 
     def eval_xc_eff(self, xc_code: str, rho: np.ndarray, *args: Any, **options: Any) -> Any:

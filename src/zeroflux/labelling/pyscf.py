@@ -24,6 +24,7 @@ from zeroflux.labelling.electrostatics import (
 from zeroflux.labelling.energy_density import EnergyDensities
 from zeroflux.labelling.forces import kohn_sham_forces
 from zeroflux.labelling.gth_data import (
+    DEFAULT_BASIS,
     basis_set,
     closed_shell_ions,
     periodic_pyscf,
@@ -33,6 +34,7 @@ from zeroflux.labelling.gth_data import (
 from zeroflux.labelling.keys import content_key
 from zeroflux.labelling.kinetic import kinetic_energy_density, sharp_primitive_corrections
 from zeroflux.labelling.pseudopotential import nonlocal_energies, short_range_potential
+from zeroflux.labelling.separable import is_rectangular, orbital_kinetic_energy_density
 from zeroflux.partition import fourier_laplacian
 from zeroflux.sampling import isolated_atom
 from zeroflux.units import ANGSTROM
@@ -80,8 +82,8 @@ class PyscfEngine:
 
     functional: str = "PBE"
     """Semilocal functional, a libxc name."""
-    basis: str = "DZVP-MOLOPT-PBE-GTH-q8"
-    """Basis set of PySCF's BASIS_MOLOPT_UZH file."""
+    basis: str = DEFAULT_BASIS
+    """Basis set of BASIS_ZEROFLUX or PySCF's BASIS_MOLOPT_UZH."""
     pseudopotential: str = "GTH-PBE-q8"
     """Pseudopotential of PySCF's POTENTIAL_UZH file."""
     density_cutoff: float = 220.0
@@ -316,7 +318,9 @@ class PyscfEngine:
             laplacian=fourier_laplacian(density, grid),
             ion_charges=ions.charges,
             fields={
-                "kinetic": kinetic_energy_density(
+                "kinetic": orbital_kinetic_energy_density(cell, solution.orbitals, mesh=mesh)
+                if is_rectangular(frame.cell)
+                else kinetic_energy_density(
                     cell, density_matrix, mesh=mesh, integrator=self._integrator
                 ),
                 "xc": built.xc_energy_density.reshape(mesh),

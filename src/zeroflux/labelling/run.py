@@ -23,7 +23,7 @@ from zeroflux.labels import BASIN_FIELDS, BasinTerms, Label
 from zeroflux.sampling import check_overlaps
 from zeroflux.units import ANGSTROM, ELECTRONVOLT
 
-LABEL_VERSION = 2
+LABEL_VERSION = 3
 """Raise when a change of the code moves labels by more than 0.05 meV per atom."""
 SMALLEST_DISTANCE = 2.0 * ANGSTROM
 """Nuclei closer than this are taken for an error in the structure (bohr)."""
