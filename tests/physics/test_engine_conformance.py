@@ -16,6 +16,7 @@ from zeroflux.frames import Frame
 from zeroflux.labelling.backend import Engine
 from zeroflux.labelling.cp2k import Cp2kEngine
 from zeroflux.labelling.label import label_frame
+from zeroflux.labelling.plane_waves import PlaneWaveEngine
 from zeroflux.labelling.pyscf import PyscfEngine
 from zeroflux.labels import BASIN_FIELDS, TERMS
 from zeroflux.sampling import crystal
@@ -32,6 +33,7 @@ SCF_NOISE = 1e-6
 ENGINES = {
     "pyscf": PyscfEngine(density_cutoff=CUTOFF, energy_tolerance=1e-8, gradient_tolerance=1e-5),
     "cp2k": Cp2kEngine(density_cutoff=CUTOFF, convergence=1e-7),
+    "eminus": PlaneWaveEngine(density_cutoff=CUTOFF),
 }
 needs_cp2k = [
     pytest.mark.cp2k,
@@ -41,8 +43,15 @@ needs_cp2k = [
 ]
 
 
-@pytest.fixture(scope="module", params=["pyscf", pytest.param("cp2k", marks=needs_cp2k)])
-def engine(request) -> PyscfEngine | Cp2kEngine:
+@pytest.fixture(
+    scope="module",
+    params=[
+        "pyscf",
+        pytest.param("cp2k", marks=needs_cp2k),
+        pytest.param("eminus", marks=pytest.mark.slow),
+    ],
+)
+def engine(request) -> PyscfEngine | Cp2kEngine | PlaneWaveEngine:
     return ENGINES[request.param].prepared(["Kr"])
 
 
@@ -175,7 +184,8 @@ def test_what_an_engine_cannot_treat_it_refuses(engine):
         engine.energy_densities(one_atom(2, box))
     with pytest.raises(LabelError, match=r"Found element He.*expected.*Change"):
         engine.prepared(["He"])
-    chlorine = replace(engine, basis="DZVP-MOLOPT-PBE-GTH-q7", pseudopotential="GTH-PBE-q7")
+    seven = {"pseudopotential": "GTH-PBE-q7", "basis": "DZVP-MOLOPT-PBE-GTH-q7"}
+    chlorine = replace(engine, **{k: v for k, v in seven.items() if hasattr(engine, k)})
     with pytest.raises(LabelError, match=r"7 valence electrons; expected an even number"):
         chlorine.energy_densities(one_atom(17, box))
     with pytest.raises(LabelError, match=r"left-handed"):
