@@ -18,6 +18,7 @@ from zeroflux.errors import FileFormatError, PartitionError
 from zeroflux.frames import Frame
 from zeroflux.units import ANGSTROM, ELECTRONVOLT
 from zeroflux.volumetric import Valence, VolumetricData, check_same_grid
+from zeroflux.volumetric.electrons import shortest_bond
 
 if TYPE_CHECKING:
     from zeroflux.partition import Partition
@@ -31,6 +32,7 @@ INTEGRAL_UNITS = {
 }
 """Unit of a field → ending of its integral's key, and factor from atomic units."""
 N_ATTRACTORS_LISTED = 20
+LONGEST_BOND = 1.4  # sums of covalent radii; noble-gas atoms are at 1.7 and share no bond
 
 FieldReader = Callable[[], VolumetricData]
 
@@ -55,6 +57,8 @@ class FrameReport:
     valence_source: str | None = None
     remarks: tuple[str, ...] = field(default_factory=tuple)
     """Repairs and doubts, each with its size."""
+    charges_hint: str | None = None
+    """How to get net charges if there are none; for the terminal only."""
 
     @property
     def n_atoms(self) -> int:
@@ -121,6 +125,7 @@ def report_frame(
     source: str = "",
     number: int = 0,
     remarks: Sequence[str] = (),
+    charges_hint: str | None = None,
     on_partition: Callable[[Partition], None] | None = None,
 ) -> FrameReport:
     """Partition a density and integrate fields over its basins.
@@ -142,7 +147,7 @@ def report_frame(
     coarse_check
         Repeat on every second point of each direction that has an even number of them, and
         report the differences.
-    source, number, remarks
+    source, number, remarks, charges_hint
         For the record.
     on_partition
         Called with the partition, for example to save labels.
@@ -165,6 +170,8 @@ def report_frame(
         except PartitionError as error:
             raise PartitionError(f"{data.place}: {error}") from error
     heard += [str(w.message) for w in caught]
+    if reference is None and (remark := _dip_remark(data, partition)):
+        heard.append(remark)
     if on_partition:
         on_partition(partition)
     coarse = _coarse_partition(data, frame, reference, partition, heard) if coarse_check else None
@@ -224,6 +231,24 @@ def report_frame(
         attractors=_attractor_record(partition),
         valence_source=None if valence is None else valence.source,
         remarks=tuple(heard),
+        charges_hint=charges_hint,
+    )
+
+
+def _dip_remark(data: VolumetricData, partition: Partition) -> str | None:
+    """What is said of a pseudo-density of bonded atoms that alone defines the basins."""
+    frame = partition.frame
+    dips = np.flatnonzero(partition.attractors.has_dip)
+    bonded = [i for i in dips if shortest_bond(frame, int(i)) < LONGEST_BOND]
+    if not bonded:
+        return None
+    names = ", ".join(f"{i} ({chemical_symbols[frame.atomic_numbers[i]]})" for i in bonded[:5])
+    return (
+        f"{data.place}: the density dips at {len(bonded)} of {frame.n_atoms} nuclei, atoms {names}"
+        f"{', ...' if len(bonded) > 5 else ''}: a pseudo-density, whose maxima are not at the "
+        "nuclei; expected a reference with cores. Whole bonds may go to one atom, and charges may "
+        "be wrong by an electron: pass the all-electron density as --reference (VASP: LAECHG = "
+        ".TRUE., then --reference AECCAR0 --reference AECCAR2)."
     )
 
 
