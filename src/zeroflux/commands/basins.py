@@ -276,8 +276,8 @@ def _one_frame(
 
     from zeroflux.commands.basin_inputs import frame_on_grid, read_cell, read_field
     from zeroflux.commands.basin_outputs import write_labels
-    from zeroflux.commands.basin_report import check_reference, report_frame
-    from zeroflux.errors import RepairWarning
+    from zeroflux.commands.basin_report import check_reference, flagged_frame, report_frame
+    from zeroflux.errors import EmptyBasinError, RepairWarning
     from zeroflux.volumetric import (
         electron_count,
         find_valence,
@@ -359,18 +359,28 @@ def _one_frame(
             read_more(spec.of(source, is_only=is_only), spec.unit) for spec in settings.reference
         ]
         reference = check_reference(data, parts)
-    return report_frame(
-        data,
-        frame,
-        fields=fields,
-        reference=reference,
-        method=settings.method,
-        n_threads=n_threads,
-        valence=valence,
-        coarse_check=settings.coarse_check,
-        source=source.label,
-        number=number,
-        remarks=remarks,
-        charges_hint=None if valence else charges_hint(frame, n_electrons),
-        on_partition=partial(write_labels, labels) if labels else None,
-    )
+    record = {
+        "method": settings.method,
+        "valence": valence,
+        "source": source.label,
+        "number": number,
+    }
+    try:
+        return report_frame(
+            data,
+            frame,
+            fields=fields,
+            reference=reference,
+            n_threads=n_threads,
+            coarse_check=settings.coarse_check,
+            allow_empty=settings.allow_empty,
+            vacuum=settings.vacuum,
+            remarks=remarks,
+            charges_hint=None if valence else charges_hint(frame, n_electrons),
+            on_partition=partial(write_labels, labels) if labels else None,
+            **record,
+        )
+    except EmptyBasinError as error:
+        if is_only:
+            raise
+        return flagged_frame(data, frame, remarks=[f"Not divided: {error}", *remarks], **record)

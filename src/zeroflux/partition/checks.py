@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroflux.errors import PartitionError, RepairWarning
+from zeroflux.errors import EmptyBasinError, PartitionError, RepairWarning
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
 from zeroflux.partition import _reduction_kernels
@@ -109,11 +109,11 @@ def require_attractors(attractors: Attractors, frame: Frame) -> None:
     owned = np.bincount(attractors.owners, minlength=frame.n_atoms)
     empty = np.flatnonzero(owned == 0)
     if empty.size:
-        raise PartitionError(
+        raise EmptyBasinError(
             f"{empty.size} of {frame.n_atoms} nuclei have no maximum of the density near them, the "
             f"first one being atom {empty[0]} (Z = {frame.atomic_numbers[empty[0]]}); expected one "
             "each. Check units and origin of the positions, pass a reference with the core "
-            "charges, or allow_empty=True."
+            "charges, or accept empty basins (--allow-empty, or allow_empty=True in Python)."
         )
 
 
