@@ -225,7 +225,7 @@ def test_a_window_that_cuts_the_density_is_said_or_refused(judged):
 
 def test_dips_without_a_reference_are_said(judged, tmp_path):
     data = water(oxygen=DIPPED)
-    assert said(judged(data), "dips at 1 of 3 nuclei, atoms 0 (O)")
+    assert said(judged(data), "basins dips at 1 of 3 nuclei, atoms 0 (O)")
     write_volumetric(tmp_path / "ref.cube", water())
     report = judged(data, reference=[str(tmp_path / "ref.cube")])
     assert not said(report, "dips")  # controls: with a reference, and without a dip

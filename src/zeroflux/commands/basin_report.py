@@ -187,7 +187,7 @@ def report_frame(
         except PartitionError as error:
             raise type(error)(f"{data.place}: {error}") from error
     heard += [str(w.message) for w in caught]
-    if reference is None and (remark := _dip_remark(data, partition)):
+    if remark := _dip_remark(data, partition):
         heard.append(remark)
     if remark := _empty_remark(data, partition):
         heard.append(remark)
@@ -311,7 +311,7 @@ def _empty_remark(data: VolumetricData, partition: Partition) -> str | None:
 
 
 def _dip_remark(data: VolumetricData, partition: Partition) -> str | None:
-    """What is said of a pseudo-density of bonded atoms that alone defines the basins."""
+    """What is said where a pseudo-density of bonded atoms defines the basins."""
     frame = partition.frame
     dips = np.flatnonzero(partition.attractors.has_dip)
     bonded = [i for i in dips if shortest_bond(frame, int(i)) < LONGEST_BOND]
@@ -319,7 +319,7 @@ def _dip_remark(data: VolumetricData, partition: Partition) -> str | None:
         return None
     names = ", ".join(f"{i} ({chemical_symbols[frame.atomic_numbers[i]]})" for i in bonded[:5])
     return (
-        f"{data.place}: the density dips at {len(bonded)} of {frame.n_atoms} nuclei, atoms {names}"
+        f"{data.place}: the field that defines the basins dips at {len(bonded)} of {frame.n_atoms} nuclei, atoms {names}"
         f"{', ...' if len(bonded) > 5 else ''}: a pseudo-density, whose maxima are not at the "
         "nuclei; expected a reference with cores. Whole bonds may go to one atom, and charges may "
         "be wrong by an electron: pass the all-electron density as --reference (VASP: LAECHG = "

@@ -20,9 +20,10 @@ TINY = 1e-30
 def repeated_axes(data: VolumetricData) -> tuple[int, ...]:
     """Directions along which the last plane of points repeats the first.
 
-    Equal planes may also be mirror images, half a step from each side of a mirror. What is smooth
-    decides: the fourth difference of ln ρ across the end is small on a period, and large if a
-    plane is there twice. The median over a plane passes over cusps of all-electron densities.
+    Equal end planes have one other reason, a mirror half a step before the first plane; then the
+    next planes are equal too. Where they are, the mirror may also lie on a repeated plane, and
+    smoothness decides: ln ρ is continued to the first plane by an even polynomial through the next
+    three, for either place of the mirror. The median over a plane passes over cusps.
     """
     return tuple(axis for axis in range(3) if _is_repeated(np.moveaxis(data.first, axis, 0)))
 
@@ -32,13 +33,20 @@ def _is_repeated(values: np.ndarray) -> bool:
         return False
     first, last = values[0], values[-1]
     largest = float(first.max())
-    if largest <= 0.0 or np.abs(first - last).max() > EQUAL_PLANES * largest:
+    if largest <= 0.0:
+        return False
+    allowed = EQUAL_PLANES * np.maximum(np.abs(first), 1e-2 * largest)
+    if (np.abs(first - last) > allowed).any():
         return False
     seen = first > 1e-3 * largest
-    a, b, c, d, e, f = (np.log(np.maximum(values[i][seen], TINY)) for i in (-3, -2, -1, 0, 1, 2))
-    as_is = np.median(np.abs(b - 4 * c + 6 * d - 4 * e + f))
-    without = np.median(np.abs(a - 4 * b + 6 * d - 4 * e + f))
-    return bool(without < 0.3 * as_is and as_is > 1e-6)
+    zeroth, one, two, three, before = (
+        np.log(np.maximum(values[i][seen], TINY)) for i in (0, 1, 2, 3, -2)
+    )
+    if np.median(np.abs(one - before)) > 10.0 * EQUAL_PLANES:
+        return True  # no mirror
+    on_plane = np.median(np.abs(1.5 * one - 0.6 * two + 0.1 * three - zeroth))
+    half_step = np.median(np.abs(1.8 * one - two + 0.2 * three - zeroth))
+    return bool(on_plane < 0.5 * half_step and half_step > 1e-6)
 
 
 def without_planes(data: VolumetricData, axes: tuple[int, ...]) -> VolumetricData:
