@@ -241,6 +241,7 @@ def test_a_non_nuclear_maximum_is_shared_by_equal_neighbours_and_said(judged):
     report = judged(changed(data, frame=Frame(np.array([3, 3]), nuclei[:2], cell)))
     assert said(report, "the highest one at (3.175, 3.175,")
     assert report.attractors["n_non_nuclear"] == 1
+    assert report.attractors["non_nuclear"][0]["atoms"] == [0, 1]
     np.testing.assert_allclose(report.columns["population_e"], 3.0, atol=0.01)
 
 

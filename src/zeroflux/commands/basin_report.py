@@ -319,7 +319,8 @@ def _dip_remark(data: VolumetricData, partition: Partition) -> str | None:
         return None
     names = ", ".join(f"{i} ({chemical_symbols[frame.atomic_numbers[i]]})" for i in bonded[:5])
     return (
-        f"{data.place}: the field that defines the basins dips at {len(bonded)} of {frame.n_atoms} nuclei, atoms {names}"
+        f"{data.place}: the field that defines the basins dips at {len(bonded)} of "
+        f"{frame.n_atoms} nuclei, atoms {names}"
         f"{', ...' if len(bonded) > 5 else ''}: a pseudo-density, whose maxima are not at the "
         "nuclei; expected a reference with cores. Whole bonds may go to one atom, and charges may "
         "be wrong by an electron: pass the all-electron density as --reference (VASP: LAECHG = "
@@ -382,6 +383,7 @@ def _attractor_record(partition: Partition) -> dict[str, Any]:
                 "position_angstrom": (found.positions[i] / ANGSTROM).tolist(),
                 "value_e_per_angstrom3": float(found.values[i]) * ANGSTROM**3,
                 "atom": int(found.atoms[i]),
+                "atoms": found.owners[found.owner_starts[i] : found.owner_starts[i + 1]].tolist(),
                 "distance_angstrom": float(found.distances[i]) / ANGSTROM,
             }
             for i in far
