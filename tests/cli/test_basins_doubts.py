@@ -109,6 +109,26 @@ def test_doubtful_counts_are_said(judged, factor):
     assert not said(judged(data), "integrates to")  # control
 
 
+def test_cores_that_the_grid_does_not_resolve_are_named(judged):
+    cell = 7.0 * np.eye(3)
+    frame = Frame(np.array([36]), np.full((1, 3), 3.5), cell)  # on a point of the grid
+    steep = density_of(frame, [((8.0, 0.7), (28.0, 60.0))], (28, 28, 28))
+    assert steep.first.sum() * steep.grid.voxel_volume > 40.0  # 36, if it were resolved
+    assert said(judged(steep), "does not resolve the cores")
+    worse = density_of(frame, [((8.0, 0.7), (28.0, 60.0))], (20, 20, 20))
+    with pytest.raises(FileFormatError, match="does not resolve the cores"):
+        judged(worse)
+    fine = density_of(frame, [((8.0, 0.7), (28.0, 60.0))], (70, 70, 70))
+    assert judged(fine).remarks == ()  # control
+
+
+def test_fractional_valences_that_give_the_count_are_no_doubt(judged):
+    data = water()
+    half = changed(data, data.first * 8.5 / 8.0)  # as with pseudo-hydrogens of 1.25 electrons
+    assert judged(half, valence={"O": 6.0, "H": 1.25}).remarks == ()
+    assert said(judged(half), "or another integer")  # control
+
+
 @pytest.mark.parametrize("n_electrons", [7, 9])
 def test_charged_systems_are_accepted_and_the_charge_is_said(judged, n_electrons):
     data = water(charges=[6.0, 1.0, 1.0])
@@ -167,14 +187,18 @@ def with_ends(values, axes=(0, 1, 2)):
 
 @pytest.mark.parametrize("axes", [(0, 1, 2), (2,)])
 @pytest.mark.parametrize("exponent", [0.7, 8.0])  # smooth, and steep as an all-electron core
-def test_repeated_end_planes_are_mended_and_said(judged, axes, exponent):
+def test_repeated_end_planes_are_mended_and_said(judged, tmp_path, axes, exponent):
     data = salt()
     sharp = density_of(data.frame, [((9.0, exponent),), ((7.0, 0.7),)], data.grid.shape, [9, 7])
     values = with_ends(sharp.first, axes)
     steps = np.array(values.shape) / np.array(data.grid.shape)
     tau = changed(sharp, 2.0 * values, cell=data.grid.cell * steps[:, None])
     repeated = changed(sharp, values, cell=tau.grid.cell)
-    report, control = judged(repeated), judged(sharp)
+    cube.write(tmp_path / "tau.cube", tau)
+    report = judged(repeated, integrate=[f"tau={tmp_path / 'tau.cube'}@1/bohr^3"])
+    control = judged(sharp)
+    doubled = 2.0 * control.columns["population_e"]
+    np.testing.assert_allclose(report.columns["tau_integral_e"], doubled, rtol=1e-8)
     np.testing.assert_allclose(
         report.columns["population_e"], control.columns["population_e"], rtol=1e-8
     )
@@ -260,6 +284,7 @@ def test_a_frame_without_a_maximum_is_flagged_and_costs_no_other(tmp_path, monke
     assert [said(r, "Not divided") for r in reports] == [False, True, False]
     assert [bool(np.isnan(r.columns["population_e"]).all()) for r in reports] == [0, 1, 0]
     assert len(Path("t.csv").read_text().splitlines()) == 10
+    run_basins(names, output=Path("t.extxyz"))
     again = run_basins(names, output=Path("t.json"))
     assert json.loads(Path("t.json").read_text())["frames"][1] == again[1].to_dict()
     with pytest.raises(EmptyBasinError, match="--allow-empty"):

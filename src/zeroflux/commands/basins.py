@@ -323,14 +323,15 @@ def _one_frame(
         data, frame, left_out = distinct_atoms(data, frame)
         n_electrons = electron_count(data)
         cut = check_window(data, frame)
-        doubt = judge_count(data, frame) if settings.electrons is None else None
         valence = find_valence(
             data, frame, n_electrons=n_electrons, given=dict(settings.valence) or None
         )
+        n_valence = None if valence is None else float(valence.charges.sum())
+        is_said = settings.electrons is not None  # and held against the count already
+        doubt = None if is_said else judge_count(data, frame, n_valence=n_valence)
     remarks = [str(w.message) for w in caught]
     is_sharp = valence is None or valence.source == "atomic numbers"  # cusps are never exact
-    n_valence = None if valence is None or is_sharp else float(valence.charges.sum())
-    complaint = rounding_complaint(data, n_valence)
+    complaint = rounding_complaint(data, None if is_sharp else n_valence)
     if doubt is not None and complaint is not None and "do not explain" in complaint:
         complaint = None  # the doubt says more
     remarks += [text for text in (left_out, cut, doubt, complaint) if text]

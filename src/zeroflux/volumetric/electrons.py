@@ -43,11 +43,14 @@ def has_cores(data: VolumetricData, frame: Frame) -> bool:
     return bool((peaks > CORE_DENSITY * frame.atomic_numbers[is_heavy] ** 2.0).all())
 
 
-def judge_count(data: VolumetricData, frame: Frame) -> str | None:
+def judge_count(
+    data: VolumetricData, frame: Frame, *, n_valence: float | None = None
+) -> str | None:
     """What is doubtful about the number of electrons, or None.
 
     It is held against the sum of the atomic numbers, the sums of valences of common
-    pseudopotentials, and integers.
+    pseudopotentials, and integers; the sum of known valences (of pseudo-hydrogens, perhaps) is
+    as good as an integer.
 
     Raises
     ------
@@ -56,6 +59,8 @@ def judge_count(data: VolumetricData, frame: Frame) -> str | None:
     """
     found = electron_count(data)
     sums = common_sums(frame.atomic_numbers)
+    if n_valence is not None and abs(found - n_valence) <= count_accuracy(data):
+        return None
     is_integer = abs(found - round(found)) <= count_accuracy(data)
     nearest = int(sums[np.abs(sums - found).argmin()])
     if is_integer and abs(found - nearest) <= LARGEST_CHARGE:
@@ -67,18 +72,20 @@ def judge_count(data: VolumetricData, frame: Frame) -> str | None:
         f"{highest} protons; expected {_sums_in_words(sums)}"
     )
     accept = f"If the number is right, say so with --electrons {found:.8g}."
-    cause = None if is_within and has_cores(data, frame) else _factor(data, frame, sums)
+    cores = _cores(data, frame, found, nearest)
+    is_sharp = cores or (is_within and has_cores(data, frame))
+    cause = None if is_sharp else _factor(data, frame, sums)
     if cause:
         raise FileFormatError(f"{text}. {cause} {accept}")
     if found > 1.5 * highest + 4 or found < 0.5 * lowest:
         raise FileFormatError(
-            f"{text}. {_cores(data, frame, found, nearest)}Check the density's unit "
+            f"{text}. {cores}Check the density's unit "
             f"(FILE@1/angstrom^3), the lengths in the header, and that the atoms are those of the "
             f"density. {accept}"
         )
     if not is_integer:
         return (
-            f"{text}, or another integer. {_cores(data, frame, found, nearest)}Look for a missing "
+            f"{text}, or another integer. {cores}Look for a missing "
             "or repeated plane of the grid, a box that cuts the density off, or a wrong cell or "
             "unit (FILE@1/angstrom^3, --cell); charges and volumes are wrong by as much."
         )
