@@ -14,6 +14,7 @@ from zeroflux.volumetric.pseudopotentials import common_sums, common_valences
 
 LARGEST_CHARGE = 3
 """Net charges of a cell up to this are nothing unusual (e)."""
+MOST_ELEMENTS = 5  # for which valences are guessed: all combinations are looked at
 CORE_DENSITY = 0.1
 """All-electron densities exceed this times Z² (e/bohr³) at a nucleus, pseudo-densities never do:
 326 against 0.9 for oxygen, 15 000 against 15 for copper."""
@@ -162,9 +163,9 @@ def charges_hint(frame: Frame, n_electrons: float) -> str:
     numbers = np.unique(frame.atomic_numbers)
     counts = [int((frame.atomic_numbers == z).sum()) for z in numbers]
     fits: list[tuple[int, ...]] = [()]
-    for z in numbers:  # all combinations, few for a few elements
-        fits = [(*f, v) for f in fits for v in (*common_valences(int(z)), int(z))][:20_000]
-    sums = {f: sum(c * v for c, v in zip(counts, f, strict=True)) for f in fits}
+    for z in numbers if len(numbers) <= MOST_ELEMENTS else ():
+        fits = [(*f, v) for f in fits for v in {*common_valences(int(z)), int(z)}]
+    sums = {f: sum(c * v for c, v in zip(counts, f, strict=True)) for f in fits if f}
     fitting = [f for f, total in sums.items() if abs(total - n_electrons) < 0.3]
     chosen = fitting[0] if len(fitting) == 1 else ("N",) * len(numbers)
     options = " ".join(

@@ -31,7 +31,10 @@ def common_valences(atomic_number: int) -> tuple[int, ...]:
 
 def common_sums(atomic_numbers: Sequence[int] | np.ndarray) -> np.ndarray:
     """Numbers of electrons of a neutral cell: all electrons, or one valence for each element."""
-    sums = {0}
+    reached = 1  # bit n is set if n electrons are possible
     for number, count in zip(*np.unique(atomic_numbers, return_counts=True), strict=True):
-        sums = {s + int(count) * v for s in sums for v in common_valences(int(number))}
-    return np.array(sorted(sums | {int(np.sum(atomic_numbers))}))
+        before, reached = reached, 0
+        for valence in common_valences(int(number)):
+            reached |= before << (int(count) * valence)
+    reached |= 1 << int(np.sum(atomic_numbers))
+    return np.flatnonzero(np.array(list(f"{reached:b}"[::-1])) == "1")
