@@ -28,6 +28,10 @@ class PartitionError(ZerofluxError):
     """A density that could not be divided into atomic basins."""
 
 
+class EmptyBasinError(PartitionError):
+    """An atom without a maximum of the density, whose basin would be empty."""
+
+
 class ArtifactError(ZerofluxError):
     """A stage's artifact that is missing, damaged or from another schema."""
 

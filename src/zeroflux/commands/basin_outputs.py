@@ -40,7 +40,7 @@ def to_json(reports: Sequence[FrameReport]) -> str:
 
 
 def to_csv(reports: Sequence[FrameReport]) -> str:
-    """One line for each atom of each frame; unknown values are empty."""
+    """One line for each atom of each frame and for its vacuum; unknown values are empty."""
     keys = list(dict.fromkeys(key for report in reports for key in report.columns))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -51,6 +51,9 @@ def to_csv(reports: Sequence[FrameReport]) -> str:
             values = [math.nan if c is None else float(c[i]) for c in columns]
             cells = [repr(v) if math.isfinite(v) else "" for v in values]
             writer.writerow([report.frame, report.source, i, element, *cells])
+        if report.vacuum is not None:
+            cells = [repr(report.vacuum[key]) if key in report.vacuum else "" for key in keys]
+            writer.writerow([report.frame, report.source, "", "vacuum", *cells])
     return text.getvalue()
 
 
@@ -97,6 +100,8 @@ def _write_extxyz(path: Path, reports: Sequence[FrameReport]) -> None:
                 atoms.set_array(key, np.asarray(values, dtype=np.float64))
         atoms.info["frame"] = report.frame
         atoms.info["source"] = report.source
+        for key, value in (report.vacuum or {}).items():
+            atoms.info[f"vacuum_{key}"] = value
         images.append(atoms)
     write(path, images, format="extxyz")
 
@@ -237,6 +242,9 @@ def atom_table(report: FrameReport) -> Table:
     for i, element in enumerate(report.elements):
         cells = [_shown(key, float(report.columns[key][i])) for key in keys]
         table.add_row(str(i), element, *cells)
+    if report.vacuum is not None:
+        cells = [_shown(key, report.vacuum[key]) if key in report.vacuum else "" for key in keys]
+        table.add_row("", "vacuum", *cells)
     table.add_section()
     for name, label in (("sum", "sum"), ("grid_total", "grid"), ("difference", "diff.")):
         cells = [
@@ -263,9 +271,9 @@ def trajectory_table(reports: Sequence[FrameReport]) -> Table:
             str(report.frame),
             report.source,
             str(report.n_atoms),
-            f"{report.totals['population_e']['sum']:.6f}",
-            f"{flux:.1e}",
-            str(report.attractors["n_non_nuclear"]),
+            f"{report.totals['population_e']['sum']:.6f}" if report.totals else "?",
+            f"{flux:.1e}" if report.totals else "?",
+            str(report.attractors["n_non_nuclear"]) if report.totals else "?",
             str(len(report.remarks)),
         )
     return table

@@ -18,6 +18,7 @@ from zeroflux.errors import FileFormatError, PartitionError
 from zeroflux.frames import Frame
 from zeroflux.units import ANGSTROM, ELECTRONVOLT
 from zeroflux.volumetric import Valence, VolumetricData, check_same_grid
+from zeroflux.volumetric.electrons import shortest_bond
 
 if TYPE_CHECKING:
     from zeroflux.partition import Partition
@@ -31,6 +32,12 @@ INTEGRAL_UNITS = {
 }
 """Unit of a field → ending of its integral's key, and factor from atomic units."""
 N_ATTRACTORS_LISTED = 20
+FRAME_COLUMNS = (
+    "population_e", "valence_e", "charge_e", "volume_angstrom3", "laplacian_e_per_angstrom2",
+    "attractor_distance_angstrom", "surface_distance_angstrom",
+)  # fmt: skip
+"""Columns that every frame has, beside positions."""
+LONGEST_BOND = 1.4  # sums of covalent radii; noble-gas atoms are at 1.7 and share no bond
 
 FieldReader = Callable[[], VolumetricData]
 
@@ -55,6 +62,10 @@ class FrameReport:
     valence_source: str | None = None
     remarks: tuple[str, ...] = field(default_factory=tuple)
     """Repairs and doubts, each with its size."""
+    charges_hint: str | None = None
+    """How to get net charges if there are none; for the terminal only."""
+    vacuum: Mapping[str, float] | None = None
+    """Integrals over the points that belong to no atom, by the names of the columns."""
 
     @property
     def n_atoms(self) -> int:
@@ -82,6 +93,7 @@ class FrameReport:
             "atoms": atoms,
             "totals": {k: {n: _plain(v) for n, v in t.items()} for k, t in self.totals.items()},
             "attractors": dict(self.attractors),
+            "vacuum": None if self.vacuum is None else dict(self.vacuum),
             "remarks": list(self.remarks),
         }
 
@@ -105,6 +117,7 @@ class FrameReport:
             attractors=record["attractors"],
             valence_source=record["valence_source"],
             remarks=tuple(record["remarks"]),
+            vacuum=record.get("vacuum"),
         )
 
 
@@ -118,9 +131,12 @@ def report_frame(
     n_threads: int = 1,
     valence: Valence | None = None,
     coarse_check: bool = False,
+    allow_empty: bool = False,
+    vacuum: float | None = None,
     source: str = "",
     number: int = 0,
     remarks: Sequence[str] = (),
+    charges_hint: str | None = None,
     on_partition: Callable[[Partition], None] | None = None,
 ) -> FrameReport:
     """Partition a density and integrate fields over its basins.
@@ -142,7 +158,11 @@ def report_frame(
     coarse_check
         Repeat on every second point of each direction that has an even number of them, and
         report the differences.
-    source, number, remarks
+    allow_empty
+        Accept atoms without a maximum, with a remark.
+    vacuum
+        Density (e/Å³) below which points belong to no atom; their integrals are kept apart.
+    source, number, remarks, charges_hint
         For the record.
     on_partition
         Called with the partition, for example to save labels.
@@ -150,6 +170,7 @@ def report_frame(
     from zeroflux.partition import basins
 
     density = data.first
+    outside = None if vacuum is None else density < vacuum * ANGSTROM**-3
     heard = list(remarks)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -161,10 +182,15 @@ def report_frame(
                 reference=reference,
                 method=method,  # type: ignore[arg-type]
                 n_threads=n_threads,
+                allow_empty=allow_empty,
             )
         except PartitionError as error:
-            raise PartitionError(f"{data.place}: {error}") from error
+            raise type(error)(f"{data.place}: {error}") from error
     heard += [str(w.message) for w in caught]
+    if remark := _dip_remark(data, partition):
+        heard.append(remark)
+    if remark := _empty_remark(data, partition):
+        heard.append(remark)
     if on_partition:
         on_partition(partition)
     coarse = _coarse_partition(data, frame, reference, partition, heard) if coarse_check else None
@@ -174,9 +200,16 @@ def report_frame(
         columns[f"{axis}_angstrom"] = values
     totals: dict[str, dict[str, float]] = {}
 
-    def add(key: str, values: np.ndarray, factor: float, grid_total: float) -> None:
+    left_out: dict[str, float] = {}
+
+    def inside(values: np.ndarray) -> np.ndarray:
+        return values if outside is None else np.where(outside, 0.0, values)
+
+    def add(
+        key: str, values: np.ndarray, factor: float, grid_total: float, in_vacuum: float = 0.0
+    ) -> None:
         columns[key] = factor * values
-        total = float(columns[key].sum())
+        total = float(columns[key].sum()) + factor * in_vacuum
         totals[key] = {
             "sum": total,
             "grid_total": factor * grid_total,
@@ -184,25 +217,24 @@ def report_frame(
         }
 
     def add_integral(key: str, values: np.ndarray, factor: float) -> None:
-        add(key, partition.integrate(values)[0], factor, _grid_total(values, data))
+        in_atoms = inside(values)
+        whole, in_vacuum = _grid_total(values, data), 0.0
+        if outside is not None:
+            in_vacuum = float(values[outside].sum()) * data.grid.voxel_volume
+            left_out[key] = factor * in_vacuum
+        add(key, partition.integrate(in_atoms)[0], factor, whole, in_vacuum)
         _add_coarse(key, values, factor)
 
     def _add_coarse(key: str, values: np.ndarray, factor: float) -> None:
         if coarse is not None:
-            found = coarse[0].integrate(values[coarse[1]])[0]
+            found = coarse[0].integrate(inside(values)[coarse[1]])[0]
             columns[f"{key}_coarse_change"] = factor * found - columns[key]
 
-    add("population_e", partition.population, 1.0, _grid_total(density, data))
-    if coarse is not None:
-        columns["population_e_coarse_change"] = coarse[0].population - columns["population_e"]
+    add_integral("population_e", density, 1.0)
     unknown = np.full(frame.n_atoms, np.nan)
     columns["valence_e"] = unknown if valence is None else valence.charges
     columns["charge_e"] = columns["valence_e"] - columns["population_e"]
-    add("volume_angstrom3", partition.volume, ANGSTROM**-3, data.grid.volume)
-    if coarse is not None:
-        columns["volume_angstrom3_coarse_change"] = (
-            coarse[0].volume * ANGSTROM**-3 - columns["volume_angstrom3"]
-        )
+    add_integral("volume_angstrom3", np.broadcast_to(np.float64(1.0), density.shape), ANGSTROM**-3)
     for name, read in fields.items():
         other = read()
         check_same_grid(data, other)
@@ -224,6 +256,75 @@ def report_frame(
         attractors=_attractor_record(partition),
         valence_source=None if valence is None else valence.source,
         remarks=tuple(heard),
+        charges_hint=charges_hint,
+        vacuum=left_out if outside is not None else None,
+    )
+
+
+def flagged_frame(
+    data: VolumetricData,
+    frame: Frame,
+    *,
+    method: str,
+    valence: Valence | None,
+    source: str,
+    number: int,
+    remarks: Sequence[str],
+) -> FrameReport:
+    """A frame of several that could not be divided: unknown numbers, and why in the remarks."""
+    unknown = np.full(frame.n_atoms, np.nan)
+    columns = {f"{a}_angstrom": x for a, x in zip("xyz", frame.positions.T / ANGSTROM, strict=True)}
+    columns |= dict.fromkeys(FRAME_COLUMNS, unknown)
+    return FrameReport(
+        source=source,
+        frame=number,
+        method=method,
+        grid_shape=data.grid.shape,
+        cell_angstrom=data.grid.cell / ANGSTROM,
+        elements=tuple(chemical_symbols[z] for z in frame.atomic_numbers),
+        columns=columns,
+        totals={},
+        attractors={
+            "n_maxima": None,
+            "n_non_nuclear": None,
+            "treatment": "none",
+            "non_nuclear": [],
+        },
+        valence_source=None if valence is None else valence.source,
+        remarks=tuple(remarks),
+    )
+
+
+def _empty_remark(data: VolumetricData, partition: Partition) -> str | None:
+    """Which atoms have no maximum, where that is allowed."""
+    owned = np.bincount(partition.attractors.owners, minlength=partition.n_atoms)
+    empty = np.flatnonzero(owned == 0)
+    if not empty.size:
+        return None
+    names = ", ".join(
+        f"{i} ({chemical_symbols[partition.frame.atomic_numbers[i]]})" for i in empty[:10]
+    )
+    return (
+        f"{data.place}: {empty.size} of {partition.n_atoms} atoms have no maximum, atoms {names}; "
+        "expected one each. Their basins are empty, and their electrons are counted to neighbours."
+    )
+
+
+def _dip_remark(data: VolumetricData, partition: Partition) -> str | None:
+    """What is said where a pseudo-density of bonded atoms defines the basins."""
+    frame = partition.frame
+    dips = np.flatnonzero(partition.attractors.has_dip)
+    bonded = [i for i in dips if shortest_bond(frame, int(i)) < LONGEST_BOND]
+    if not bonded:
+        return None
+    names = ", ".join(f"{i} ({chemical_symbols[frame.atomic_numbers[i]]})" for i in bonded[:5])
+    return (
+        f"{data.place}: the field that defines the basins dips at {len(bonded)} of "
+        f"{frame.n_atoms} nuclei, atoms {names}"
+        f"{', ...' if len(bonded) > 5 else ''}: a pseudo-density, whose maxima are not at the "
+        "nuclei; expected a reference with cores. Whole bonds may go to one atom, and charges may "
+        "be wrong by an electron: pass the all-electron density as --reference (VASP: LAECHG = "
+        ".TRUE., then --reference AECCAR0 --reference AECCAR2)."
     )
 
 
@@ -260,6 +361,7 @@ def _coarse_partition(
                 frame,
                 reference=None if reference is None else np.ascontiguousarray(reference[every]),
                 method=partition.method,
+                allow_empty=True,  # the full grid decides
             )
     except PartitionError as error:
         remarks.append(f"The coarse-grid check failed: {error}")
@@ -281,6 +383,7 @@ def _attractor_record(partition: Partition) -> dict[str, Any]:
                 "position_angstrom": (found.positions[i] / ANGSTROM).tolist(),
                 "value_e_per_angstrom3": float(found.values[i]) * ANGSTROM**3,
                 "atom": int(found.atoms[i]),
+                "atoms": found.owners[found.owner_starts[i] : found.owner_starts[i + 1]].tolist(),
                 "distance_angstrom": float(found.distances[i]) / ANGSTROM,
             }
             for i in far

@@ -88,3 +88,5 @@ def _print_facts(report: FrameReport | None) -> None:
     )
     if report.valence_source:
         console.print(f"Charges are counted from valences: {report.valence_source}.")
+    elif report.charges_hint:
+        console.print(report.charges_hint)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from zeroflux.commands.basin_inputs import DensitySource, FieldSpec
     from zeroflux.commands.basin_report import FrameReport
     from zeroflux.frames import Frame
+    from zeroflux.volumetric import VolumetricData
 
 MethodName = Literal["weight", "neargrid", "ongrid"]
 
@@ -30,6 +31,8 @@ class BasinSettings:
     electrons: float | None = None
     valence: tuple[tuple[str, float], ...] = ()
     coarse_check: bool = False
+    allow_empty: bool = False
+    vacuum: float | None = None
 
 
 def run_basins(
@@ -45,6 +48,8 @@ def run_basins(
     electrons: float | None = None,
     valence: Mapping[str, float] | None = None,
     coarse_check: bool = False,
+    allow_empty: bool = False,
+    vacuum: float | None = None,
     output: Path | None = None,
     save_labels: Path | None = None,
     restart: bool = True,
@@ -75,6 +80,12 @@ def run_basins(
         Valence electrons of each element, from which net charges are counted.
     coarse_check
         Report the change when only every second point is used.
+    allow_empty
+        Accept atoms without a maximum, whose basins are empty. Otherwise a single density is
+        refused, and a frame of several is flagged and its numbers are unknown.
+    vacuum
+        Density (e/Å³) below which a point belongs to no atom; its charge and volume are reported
+        apart. None leaves nothing out.
     output
         Table of all atoms, .csv, .json or .extxyz.
     save_labels
@@ -102,6 +113,8 @@ def run_basins(
         electrons=electrons,
         valence=tuple(sorted((valence or {}).items())),
         coarse_check=coarse_check,
+        allow_empty=allow_empty,
+        vacuum=vacuum,
     )
     if output:
         check_output(output)
@@ -178,6 +191,13 @@ def basins_command(
     coarse_check: Annotated[
         bool, typer.Option("--coarse-check", help="Show the change on every second point.")
     ] = False,
+    allow_empty: Annotated[
+        bool, typer.Option("--allow-empty", help="Accept atoms without a maximum (empty basins).")
+    ] = False,
+    vacuum: Annotated[
+        float | None,
+        typer.Option(min=0.0, help="Give points below this density (e/Å³) to no atom, but a row."),
+    ] = None,
     restart: Annotated[
         bool, typer.Option(help="Skip frames that an interrupted run has finished.")
     ] = True,
@@ -204,6 +224,8 @@ def basins_command(
         electrons=electrons,
         valence=parse_valence(valence or ()),
         coarse_check=coarse_check,
+        allow_empty=allow_empty,
+        vacuum=vacuum,
         restart=restart,
     )
     gc.freeze()  # nothing is left to collect at exit, which would take another quarter second
@@ -249,11 +271,13 @@ def _one_frame(
 ) -> FrameReport:
     """Read, check, partition and integrate one frame."""
     import warnings
+    from dataclasses import replace
     from functools import partial
 
     from zeroflux.commands.basin_inputs import frame_on_grid, read_cell, read_field
     from zeroflux.commands.basin_outputs import write_labels
-    from zeroflux.commands.basin_report import check_reference, report_frame
+    from zeroflux.commands.basin_report import check_reference, flagged_frame, report_frame
+    from zeroflux.errors import EmptyBasinError, RepairWarning
     from zeroflux.volumetric import (
         electron_count,
         find_valence,
@@ -261,6 +285,14 @@ def _one_frame(
         with_electron_count,
     )
     from zeroflux.volumetric.cells import check_density, rounding_complaint
+    from zeroflux.volumetric.electrons import charges_hint, judge_count
+    from zeroflux.volumetric.windows import (
+        check_window,
+        distinct_atoms,
+        plane_remark,
+        repeated_axes,
+        without_planes,
+    )
 
     cell = read_cell(settings.cell) if settings.cell else None
     if cell is None and atoms is not None:
@@ -278,22 +310,41 @@ def _one_frame(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         data = read(what, unit=source.unit)
+        axes = repeated_axes(data)
+        if axes:
+            warnings.warn(plane_remark(data, axes), RepairWarning, stacklevel=1)
+            data = without_planes(data, axes)
         if cell is not None:
             data = with_cell(data, cell)
         if settings.electrons is not None:
             data = with_electron_count(data, settings.electrons)
+        frame = frame_on_grid(data, atoms)
+        check_density(data)
+        data, frame, left_out = distinct_atoms(data, frame)
+        n_electrons = electron_count(data)
+        cut = check_window(data, frame)
+        valence = find_valence(
+            data, frame, n_electrons=n_electrons, given=dict(settings.valence) or None
+        )
+        n_valence = None if valence is None else float(valence.charges.sum())
+        is_said = settings.electrons is not None  # and held against the count already
+        doubt = None if is_said else judge_count(data, frame, n_valence=n_valence)
     remarks = [str(w.message) for w in caught]
-    frame = frame_on_grid(data, atoms)
-    check_density(data)
-    valence = find_valence(
-        data, frame, n_electrons=electron_count(data), given=dict(settings.valence) or None
-    )
-    if remark := rounding_complaint(
-        data, None if valence is None else float(valence.charges.sum())
-    ):
-        remarks.append(remark)
+    is_sharp = valence is None or valence.source == "atomic numbers"  # cusps are never exact
+    complaint = rounding_complaint(data, None if is_sharp else n_valence)
+    if doubt is not None and complaint is not None and "do not explain" in complaint:
+        complaint = None  # the doubt says more
+    remarks += [text for text in (left_out, cut, doubt, complaint) if text]
+
+    def read_more(what: str, unit: str) -> VolumetricData:
+        """A further field, mended as the density was."""
+        other = read(what, unit=unit)
+        if axes:
+            other = without_planes(other, axes)
+        return other if left_out is None else replace(other, frame=None)
+
     fields = {
-        spec.name: partial(read, spec.of(source, is_only=is_only), unit=spec.unit)
+        spec.name: partial(read_more, spec.of(source, is_only=is_only), spec.unit)
         for spec in settings.integrate
     }
     if len(fields) < len(settings.integrate):
@@ -306,20 +357,31 @@ def _one_frame(
     reference = None
     if settings.reference:
         parts = [
-            read(spec.of(source, is_only=is_only), unit=spec.unit) for spec in settings.reference
+            read_more(spec.of(source, is_only=is_only), spec.unit) for spec in settings.reference
         ]
         reference = check_reference(data, parts)
-    return report_frame(
-        data,
-        frame,
-        fields=fields,
-        reference=reference,
-        method=settings.method,
-        n_threads=n_threads,
-        valence=valence,
-        coarse_check=settings.coarse_check,
-        source=source.label,
-        number=number,
-        remarks=remarks,
-        on_partition=partial(write_labels, labels) if labels else None,
-    )
+    record = {
+        "method": settings.method,
+        "valence": valence,
+        "source": source.label,
+        "number": number,
+    }
+    try:
+        return report_frame(
+            data,
+            frame,
+            fields=fields,
+            reference=reference,
+            n_threads=n_threads,
+            coarse_check=settings.coarse_check,
+            allow_empty=settings.allow_empty,
+            vacuum=settings.vacuum,
+            remarks=remarks,
+            charges_hint=None if valence else charges_hint(frame, n_electrons),
+            on_partition=partial(write_labels, labels) if labels else None,
+            **record,
+        )
+    except EmptyBasinError as error:
+        if is_only:
+            raise
+        return flagged_frame(data, frame, remarks=[f"Not divided: {error}", *remarks], **record)

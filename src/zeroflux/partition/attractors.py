@@ -16,6 +16,8 @@ from zeroflux.partition import _reduction_kernels
 from zeroflux.units import ANGSTROM
 
 TIE_TOLERANCE = 1e-6  # bohr; distances to two nuclei closer than this count as equal
+NUCLEAR_RADIUS = 0.5  # bohr; polarised hydrogen has its maximum up to so far from its nucleus
+SHARED_DENSITY = 1e-3  # e/bohr³; lower maxima are ripples of a vacuum
 PAIRS_AT_ONCE = 1 << 20  # distances held in memory: eight megabytes
 
 
@@ -34,11 +36,13 @@ class Attractors:
     distances: Float[np.ndarray, " n_attractors"]
     """Distance to that nucleus (bohr)."""
     is_nuclear: Bool[np.ndarray, " n_attractors"]
-    """Whether the distance is within the core radius of the nucleus or two grid steps."""
+    """Whether it is at the nucleus (one grid diagonal or 0.5 bohr) or on the shell of its dip."""
     owner_starts: Int[np.ndarray, " n_attractors_plus_one"]
     """Where each attractor's owners start in ``owners``."""
     owners: Int[np.ndarray, " n_owners"]
     """All nuclei at the smallest distance; equally near ones share the attractor."""
+    has_dip: Bool[np.ndarray, " n_atoms"]
+    """Whether the field dips at a nucleus, as pseudo-densities do."""
 
     @property
     def n_non_nuclear(self) -> int:
@@ -53,35 +57,88 @@ def assign_attractors(
     frame: Frame,
     *,
     core_radius: float | None,
+    shares_far: bool = False,
 ) -> Attractors:
     """Give each maximum to the nearest nucleus, or to all of them when several are equally near.
 
-    Sharing ties keeps symmetric atoms equal, whatever the order in which they are listed.
+    Sharing ties keeps symmetric atoms equal, whatever the order in which they are listed. With
+    ``shares_far`` a non-nuclear maximum of a density is shared by nuclei whose distances differ by
+    less than the diagonal of a voxel, because its own place is not known better.
     """
     index = np.stack(np.unravel_index(voxels, grid.shape), axis=-1)
     positions = grid.origin + index @ grid.voxel_vectors
+    values = field.reshape(-1)[voxels]
     distances, owners, counts = nearest_nuclei(positions, frame)
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    nearest = owners[starts[:-1]]
+    nearest = owners[np.concatenate([[0], np.cumsum(counts)])[:-1]]
+    diagonal = float(np.linalg.norm(grid.spacing))
+    shell = _highest_distances(values, nearest, distances, frame.n_atoms)
+    has_dip = _dips(field, grid, frame, shell)
     if core_radius is None:
         radius = covalent_radii[frame.atomic_numbers[nearest]] * ANGSTROM
+        on_shell = has_dip[nearest] & (distances <= 2.0 * shell[nearest])
+        on_plateau = np.isclose(values, _at(frame.positions, field, grid)[nearest], rtol=1e-9)
+        is_nuclear = (distances <= max(diagonal, NUCLEAR_RADIUS)) | (
+            (on_shell | on_plateau) & (distances <= radius)
+        )
     else:
-        radius = np.full(len(voxels), float(core_radius))
-    two_steps = 2.0 * np.linalg.norm(grid.spacing)
+        is_nuclear = distances <= max(float(core_radius), 2.0 * diagonal)
+    far = np.flatnonzero(~is_nuclear & (values > SHARED_DENSITY)) if shares_far else []
+    if len(far):
+        _, far_owners, far_counts = nearest_nuclei(positions[far], frame, tolerance=diagonal)
+        each = np.split(owners, np.cumsum(counts)[:-1])
+        for i, found in zip(far, np.split(far_owners, np.cumsum(far_counts)[:-1]), strict=True):
+            each[i] = found
+        owners, counts[far] = np.concatenate(each), far_counts
+    starts = np.concatenate([[0], np.cumsum(counts)])
     return Attractors(
         voxels=voxels,
         positions=positions,
-        values=field.reshape(-1)[voxels],
-        atoms=nearest,
+        values=values,
+        atoms=owners[starts[:-1]] if len(far) else nearest,
         distances=distances,
-        is_nuclear=distances <= np.maximum(radius, two_steps),
+        is_nuclear=is_nuclear,
         owner_starts=starts,
         owners=owners,
+        has_dip=has_dip,
     )
 
 
+def _highest_distances(
+    values: np.ndarray, atoms: np.ndarray, distances: np.ndarray, n_atoms: int
+) -> np.ndarray:
+    """Distance of each nucleus to its highest maximum (bohr); infinity if it has none."""
+    result = np.full(n_atoms, np.inf)
+    order = np.argsort(values, kind="stable")  # the highest is written last
+    result[atoms[order]] = distances[order]
+    return result
+
+
+def _dips(field: np.ndarray, grid: UniformGrid, frame: Frame, shell: np.ndarray) -> np.ndarray:
+    """Whether the field is higher on a sphere around a nucleus, through its maximum, than at it.
+
+    That tells the shell around a dip from a maximum that a neighbour has pulled to one side: there
+    the mean over the sphere is lower.
+    """
+    directions = np.array([d for d in product((-1, 0, 1), repeat=3) if any(d)], dtype=float)
+    directions /= np.linalg.norm(directions, axis=1)[:, None]
+    has_dip = np.zeros(frame.n_atoms, dtype=bool)
+    atoms = np.flatnonzero(np.isfinite(shell) & (shell > 0.5 * grid.spacing.min()))
+    nuclei = frame.positions[atoms]
+    points = nuclei[:, None] + shell[atoms, None, None] * directions
+    mean = _at(points, field, grid).mean(axis=1)
+    has_dip[atoms] = mean > 1.02 * _at(nuclei, field, grid)
+    return has_dip
+
+
+def _at(points: np.ndarray, field: np.ndarray, grid: UniformGrid) -> np.ndarray:
+    """The field at the grid points nearest to some places."""
+    scaled = (points - grid.origin) @ np.linalg.inv(grid.voxel_vectors)
+    index = np.rint(scaled).astype(np.int64) % np.array(grid.shape)
+    return field[index[..., 0], index[..., 1], index[..., 2]]
+
+
 def nearest_nuclei(
-    points: Float[np.ndarray, "n_points 3"], frame: Frame
+    points: Float[np.ndarray, "n_points 3"], frame: Frame, *, tolerance: float = TIE_TOLERANCE
 ) -> tuple[
     Float[np.ndarray, " n_points"], Int[np.ndarray, " n_owners"], Int[np.ndarray, " n_points"]
 ]:
@@ -103,7 +160,7 @@ def nearest_nuclei(
         )
         np.sqrt(distances, out=distances)
         smallest[block] = distances.min(axis=1)
-        is_owner = distances <= smallest[block, None] + TIE_TOLERANCE
+        is_owner = distances <= smallest[block, None] + tolerance
         owners.append(np.nonzero(is_owner)[1])
         counts[block] = is_owner.sum(axis=1)
     return smallest, np.concatenate(owners), counts

@@ -175,7 +175,10 @@ def _partition(
     )
     labels = np.empty(grid.shape, dtype=np.int32)
     with Slabs(grid.shape, n_threads or 1) as slabs:
-        climbed, attractors = _label_tops(field, labels, grid, frame, stencil, slabs, core_radius)
+        climbed, attractors = _label_tops(
+            *(field, labels, grid, frame, stencil, slabs, core_radius),
+            is_density=density is not None,
+        )
         if method == "neargrid":
             metric = grid.voxel_vectors @ grid.voxel_vectors.T
             path = np.empty(field.size, dtype=np.int64)  # no memory until it is written
@@ -222,6 +225,8 @@ def _label_tops(
     stencil: VoronoiStencil,
     slabs: Slabs,
     core_radius: float | None,
+    *,
+    is_density: bool,
 ) -> tuple[np.ndarray, Attractors]:
     """Point every voxel uphill and put owners at the tops; also the field without plateaus."""
     tops = _tops(field, labels, stencil, slabs)
@@ -229,7 +234,9 @@ def _label_tops(
     if terraced is not None:
         field = terraced
         tops = _tops(field, labels, stencil, slabs)
-    attractors = assign_attractors(tops, field, grid, frame, core_radius=core_radius)
+    attractors = assign_attractors(
+        tops, field, grid, frame, core_radius=core_radius, shares_far=is_density
+    )
     labels.reshape(-1)[tops] = attractors.atoms
     return field, attractors
 

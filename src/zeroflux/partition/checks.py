@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from zeroflux.errors import PartitionError, RepairWarning
+from zeroflux.errors import EmptyBasinError, PartitionError, RepairWarning
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
 from zeroflux.partition import _reduction_kernels
 from zeroflux.partition.attractors import Attractors
 from zeroflux.partition.slabs import Slabs
+from zeroflux.units import ANGSTROM
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -108,23 +109,29 @@ def require_attractors(attractors: Attractors, frame: Frame) -> None:
     owned = np.bincount(attractors.owners, minlength=frame.n_atoms)
     empty = np.flatnonzero(owned == 0)
     if empty.size:
-        raise PartitionError(
+        raise EmptyBasinError(
             f"{empty.size} of {frame.n_atoms} nuclei have no maximum of the density near them, the "
             f"first one being atom {empty[0]} (Z = {frame.atomic_numbers[empty[0]]}); expected one "
             "each. Check units and origin of the positions, pass a reference with the core "
-            "charges, or allow_empty=True."
+            "charges, or accept empty basins (--allow-empty, or allow_empty=True in Python)."
         )
 
 
 def warn_non_nuclear(attractors: Attractors) -> None:
     """Say how many maxima are outside all cores, and where they went."""
     if attractors.n_non_nuclear:
-        far = attractors.distances[~attractors.is_nuclear]
+        far = np.flatnonzero(~attractors.is_nuclear)
+        first = far[attractors.values[far].argmax()]
+        begin, end = attractors.owner_starts[first : first + 2]
+        owners = ", ".join(str(a) for a in attractors.owners[begin:end])
+        place = ", ".join(f"{x:.3f}" for x in attractors.positions[first] / ANGSTROM)
         warnings.warn(
-            f"{attractors.n_non_nuclear} of {len(attractors.voxels)} maxima are not at a nucleus "
-            f"(farthest {far.max():.3g} bohr); expected none. They were given to the nearest "
-            "nuclei; see Partition.attractors, and pass a reference with the core charges if the "
-            "density has none.",
+            f"{len(far)} of {len(attractors.voxels)} maxima are not at a nucleus "
+            f"(farthest {attractors.distances[far].max():.3g} bohr), the highest one at ({place}) "
+            f"Å with {attractors.values[first]:.3g} e/bohr³; expected none. They were given to the "
+            f"nearest nuclei (the highest to atom {owners}; nuclei that are equally near to a grid "
+            "step have equal parts); see Partition.attractors, and pass a reference with the core "
+            "charges if the density has none.",
             RepairWarning,
             stacklevel=3,
         )

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
 from ase.data import chemical_symbols
 from jaxtyping import Float
 
-from zeroflux.errors import ConfigError
+from zeroflux.errors import ConfigError, RepairWarning
 from zeroflux.frames import Frame
 from zeroflux.volumetric.data import VolumetricData
+from zeroflux.volumetric.electrons import LARGEST_CHARGE, count_accuracy, has_cores
+from zeroflux.volumetric.pseudopotentials import common_sums
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,11 +37,13 @@ def find_valence(
     n_electrons: float,
     given: Mapping[str, float] | None = None,
 ) -> Valence | None:
-    """Valence charges, from the first source that has them and fits the number of electrons.
+    """Valence charges, from the first source that has them and agrees with the number of electrons.
 
-    Sources: the caller's; the charge column of a cube (CP2K writes valence charges there); a
-    POTCAR beside a VASP file. The last two are used only if their sum is within 5 % or 2 electrons
-    of the density's, so that a column of atomic numbers is not taken for valences.
+    Sources: the caller's; the charge column of a cube (CP2K writes valence charges there, others
+    the atomic numbers); a POTCAR beside a VASP file; the atomic numbers, for a density with cores.
+    Except for the caller's, their sum must be the number of electrons to the accuracy of the file,
+    or differ by the integer charge of a cell whose electrons no common pseudopotentials explain.
+    A source that does not fit is named in a `RepairWarning`, and so is a net charge.
 
     Raises
     ------
@@ -52,25 +58,109 @@ def find_valence(
                 f"Found valences for {', '.join(sorted(given))}; expected all elements, also "
                 f"{', '.join(missing)}. Add --valence {missing[0]}=N."
             )
-        return Valence(np.array([float(given[s]) for s in symbols]), "given")
+        charges = np.array([float(given[s]) for s in symbols])
+        if not fits_count(charges, data, frame, n_electrons):
+            _warn(data, charges, "given", n_electrons, "Charges are off by the difference.")
+        return Valence(charges, "given")
     found: list[tuple[np.ndarray, str]] = []
     if data.effective_charges is not None and len(data.effective_charges) == len(symbols):
         found.append((data.effective_charges, "charge column of the cube file"))
     if data.source is not None:
-        potcar = _potcar_valences(data.source.with_name("POTCAR"))
-        if potcar and set(symbols) <= set(potcar):
-            found.append((np.array([potcar[s] for s in symbols]), "POTCAR"))
+        potcar = _potcar_charges(data.source, symbols)
+        if potcar is not None:
+            found.append((potcar, "POTCAR"))
     for charges, source in found:
-        if abs(charges.sum() - n_electrons) <= max(2.0, 0.05 * n_electrons):
-            return Valence(charges, source)
+        if fits_count(charges, data, frame, n_electrons):
+            charge = round(float(charges.sum()) - n_electrons)
+            if charge:
+                _warn(data, charges, source, n_electrons, f"Taken for a net charge of {charge:+d}.")
+            return Valence(np.array(charges, dtype=np.float64), source)
+        _warn(data, charges, source, n_electrons, "Not used.")
+    protons = frame.atomic_numbers.astype(np.float64)
+    if abs(protons.sum() - n_electrons) <= count_accuracy(data) and _is_all_electron(data, frame):
+        return Valence(protons, "atomic numbers")
     return None
 
 
-def _potcar_valences(path: Path) -> dict[str, float]:
-    """ZVAL of each element of a POTCAR; empty if there is none."""
+def fits_count(
+    charges: Float[np.ndarray, " n_atoms"], data: VolumetricData, frame: Frame, n_electrons: float
+) -> bool:
+    """Whether ions of these charges can belong to this number of electrons.
+
+    Atomic numbers need a density with cores: the count of a valence density is that of a cation.
+    """
+    charge = float(charges.sum()) - n_electrons
+    is_all = bool(np.allclose(charges, frame.atomic_numbers)) and has_cores(data, frame)
+    # cusps are not exact on a grid, nor is a density that was written on every second point
+    accuracy = 0.5 if is_all else max(count_accuracy(data), min(0.2, 5e-3 * n_electrons))
+    if abs(charge - round(charge)) > accuracy:
+        return False
+    if round(charge) == 0:
+        return True
+    if bool(np.allclose(charges, frame.atomic_numbers)) and (frame.atomic_numbers > 2).any():
+        return is_all and abs(charge) <= LARGEST_CHARGE
+    neutral = common_sums(frame.atomic_numbers)[:-1]  # the last one is all electrons
+    return abs(charge) <= LARGEST_CHARGE and round(n_electrons) not in neutral
+
+
+def _is_all_electron(data: VolumetricData, frame: Frame) -> bool:
+    return bool((frame.atomic_numbers <= 2).all()) or has_cores(data, frame)
+
+
+def _warn(
+    data: VolumetricData, charges: np.ndarray, source: str, n_electrons: float, what: str
+) -> None:
+    names = {"given": "the option --valence", "POTCAR": "the POTCAR"}
+    warnings.warn(
+        f"{data.place}: {names.get(source, 'the ' + source)} gives {charges.sum():g} in all, the "
+        f"density integrates to {n_electrons:.6g} electrons; expected the same number. {what}",
+        RepairWarning,
+        stacklevel=3,
+    )
+
+
+def _potcar_charges(source: Path, symbols: Sequence[str]) -> np.ndarray | None:
+    """ZVAL of each atom: the entries of a POTCAR in order, each for one run of atoms."""
+    entries = _potcar_entries(source.with_name("POTCAR"))
+    if not entries:
+        return None
+    counts = _counts_of_header(source)
+    if counts is None or len(counts) != len(entries) or sum(counts) != len(symbols):
+        counts = [len(list(run)) for _, run in groupby(symbols)]
+    if len(counts) == len(entries):
+        listed = [entry for entry, count in zip(entries, counts, strict=True) for _ in range(count)]
+        if [symbol for symbol, _ in listed] == list(symbols):
+            return np.array([valence for _, valence in listed])
+    # another order than the file's: elements decide if each has one valence only
+    by_symbol: dict[str, set[float]] = {}
+    for symbol, valence in entries:
+        by_symbol.setdefault(symbol, set()).add(valence)
+    if any(len(by_symbol.get(symbol, ())) != 1 for symbol in symbols):
+        return None
+    return np.array([next(iter(by_symbol[symbol])) for symbol in symbols])
+
+
+def _counts_of_header(path: Path) -> list[int] | None:
+    """Atoms of each species, as the header of a VASP file counts them."""
+    from zeroflux.volumetric.text import open_decompressed
+
+    try:
+        with open_decompressed(path) as stream:
+            lines = stream.read(4096).decode(errors="replace").split("\n")
+    except (OSError, EOFError, ValueError):
+        return None
+    for line in lines[5:7]:
+        words = line.split()
+        if words and all(word.isdigit() for word in words):
+            return [int(word) for word in words]
+    return None
+
+
+def _potcar_entries(path: Path) -> list[tuple[str, float]]:
+    """Element and ZVAL of each entry of a POTCAR, in its order; empty if there is none."""
     if not path.is_file():
-        return {}
+        return []
     text = path.read_text(errors="replace")
     symbols = [re.split(r"[_./\d]", t)[0] for t in re.findall(r"TITEL\s*=\s*\S+\s+(\S+)", text)]
     valences = [float(v) for v in re.findall(r"ZVAL\s*=\s*([\d.]+)", text)]
-    return dict(zip(symbols, valences, strict=False))
+    return list(zip(symbols, valences, strict=False))

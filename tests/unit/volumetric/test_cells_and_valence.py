@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zeroflux.errors import ConfigError, FileFormatError
+from zeroflux.errors import ConfigError, FileFormatError, RepairWarning
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
 from zeroflux.volumetric import (
@@ -100,7 +100,8 @@ def test_valences_come_from_the_first_source_that_fits(tmp_path):
     assert "charge column" in found.source
     # a column of atomic numbers beside a valence density is not taken for valences
     all_electron = replace(data, effective_charges=np.array([18.0]))
-    assert find_valence(all_electron, frame, n_electrons=8.0) is None
+    with pytest.warns(RepairWarning, match="gives 18 in all"):
+        assert find_valence(all_electron, frame, n_electrons=8.0) is None
     write_volumetric(tmp_path / "CHGCAR", data)
     (tmp_path / "POTCAR").write_text(
         "TITEL  = PAW_PBE Ar 07Sep2000\n POMASS = 39.9; ZVAL   =    8.000    mass and valenz\n"
