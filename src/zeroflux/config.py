@@ -122,9 +122,10 @@ class LabelConfig(Section):
     """Gaussian basis set of the UZH file."""
     pseudopotential: str = "GTH-PBE-q8"
     """Pseudopotential of the UZH file."""
-    density_cutoff_hartree: Positive = 220.0
-    """Plane-wave cutoff of the density's grid (hartree). 220 keeps basin energies within 0.1 meV
-    of 350 in argon, 160 within 0.3 meV."""
+    density_cutoff_hartree: Positive | None = None
+    """Plane-wave cutoff of the density's grid (hartree). By default it follows the elements: 220,
+    and more for hard ions such as neon's (400). 220 keeps basin energies within 0.1 meV of 350 in
+    argon, 160 within 0.3 meV."""
     max_cycles: Count = 40
     """SCF steps before a configuration counts as not converged."""
     partition: Literal["refined", "weight", "neargrid", "ongrid"] = "refined"

@@ -17,7 +17,9 @@ from zeroflux.partition.slabs import flat_steps
 from zeroflux.units import ANGSTROM
 
 TIE_TOLERANCE = 1e-6  # bohr; distances to two nuclei closer than this count as equal
-SMALLEST_STEP = 1e-290  # down from a plateau of zeros: below any value, and its fluxes do not vanish
+SMALLEST_STEP = (
+    1e-290  # down from a plateau of zeros: below any value, and its fluxes do not vanish
+)
 PAIRS_AT_ONCE = 1 << 20  # distances held in memory: eight megabytes
 
 
