@@ -51,7 +51,9 @@ def run(config: ConfigPath, out: OutPath = None) -> None:
     from zeroflux.config import load_config
     from zeroflux.stages.preflight import require_runnable
 
-    require_runnable(load_config(config))
+    folder = out or Path("runs") / config.stem
+    manifest = folder / "label" / "manifest.json"  # written when all labels were there
+    require_runnable(load_config(config), has_labels=manifest.exists())
     _do(config, out)
 
 

@@ -16,22 +16,27 @@ FEWEST_TO_TRAIN = 4
 """Labels of each system to train on, besides those to test on."""
 
 
-def require_runnable(config: Config) -> None:
+def require_runnable(config: Config, *, has_labels: bool = False) -> None:
     """Refuse a configuration of which a stage cannot work, with all reasons found.
+
+    Where the labels are there already, what only they need is not asked for.
 
     Raises
     ------
     ConfigError
         With a line for each reason.
     """
-    found = list(problems(config))
+    found = list(problems(config, has_labels=has_labels))
     if found:
         raise ConfigError("\n".join(found))
 
 
-def problems(config: Config) -> Iterator[str]:
+def problems(config: Config, *, has_labels: bool = False) -> Iterator[str]:
     """What would make a stage fail: files, elements, settings of the engine, packages, counts."""
-    yield from (str(missing_extra(p, EXTRAS[p])) for p in _packages(config) if not find_spec(p))
+    needed = _packages(config, has_labels)
+    yield from (str(missing_extra(p, EXTRAS[p])) for p in needed if not find_spec(p))
+    if has_labels:
+        return
     counts: Counter[str] = Counter()
     if config.sample is None:
         yield from _reasons(lambda: counts.update(_labels_in_pools(config)))
@@ -50,10 +55,10 @@ def _reasons(check: Callable[[], Any]) -> Iterator[str]:
         yield str(error)
 
 
-def _packages(config: Config) -> list[str]:
+def _packages(config: Config, has_labels: bool) -> list[str]:
     """Optional packages that the stages of a configuration import."""
     packages: list[str] = []
-    if config.sample is not None:
+    if config.sample is not None and not has_labels:
         packages += ["pyscf"] if config.label.engine == "pyscf" else []
         packages += ["dftd3"] if config.label.dispersion != "none" else []
         packages += ["distributed"] if config.label.workers.kind == "dask" else []
