@@ -127,14 +127,18 @@ def image_distances(
 
 def reduced_images(
     cell: Float[np.ndarray, "3 3"],
-) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "27 3"]]:
+) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "n_images 3"]]:
     """Minkowski-reduced cell, and the lattice vectors around the origin (bohr).
 
     The shortest image of any vector is found by wrapping it into the reduced cell (centred at the
     origin) and adding one of these, for cells of any shape and handedness.
     """
     reduced = np.array(minkowski_reduce(cell, pbc=True)[0])
-    return reduced, np.array(list(product((-1, 0, 1), repeat=3))) @ reduced
+    shifts = np.array(list(product((-1, 0, 1), repeat=3))) @ reduced
+    # w + s is shorter than w only if 2 w·s < -s², and |w·s| is at most ½ Σ |a·s| in the cell: of a
+    # rectangular one no image but the first is left.
+    can_be_nearest = np.abs(shifts @ reduced.T).sum(axis=1) > (1 + 1e-12) * (shifts**2).sum(axis=1)
+    return reduced, np.concatenate([np.zeros((1, 3)), shifts[can_be_nearest]])
 
 
 def terrace_plateaus(
