@@ -48,6 +48,12 @@ def _global(
 @app.command()
 def run(config: ConfigPath, out: OutPath = None) -> None:
     """Do all stages: sample, label, correlate, train, evaluate, report."""
+    from zeroflux.config import load_config
+    from zeroflux.stages.preflight import require_runnable
+
+    folder = out or Path("runs") / config.stem
+    manifest = folder / "label" / "manifest.json"  # written when all labels were there
+    require_runnable(load_config(config), has_labels=manifest.exists())
     _do(config, out)
 
 
@@ -131,10 +137,11 @@ def export(
 
 @app.command()
 def validate(config: ConfigPath) -> None:
-    """Check a configuration file."""
+    """Check a configuration file, and what its stages need."""
     from zeroflux.config import load_config
+    from zeroflux.stages.preflight import require_runnable
 
-    load_config(config)
+    require_runnable(load_config(config))
     typer.echo(f"{config}: valid")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,7 +22,27 @@ OWN_POOL = "all"
 class Section(BaseModel):
     """Base of all sections: frozen, no unknown keys, prose under each field."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, data: Any) -> Any:
+        """YAML's yes, no, on and off are truth values, which Python counts as 1 and 0."""
+        for name, value in data.items() if isinstance(data, dict) else ():
+            field = cls.model_fields.get(name)
+            values = value if isinstance(value, list) else [value]
+            if (
+                field
+                and field.annotation is not bool
+                and any(v is True or v is False for v in values)
+            ):
+                raise ValueError(
+                    f"`{name}` is true or false (YAML reads yes, no, on and off so); expected "
+                    "another value"
+                )
+        return data
 
 
 class StatePointConfig(Section):
@@ -122,9 +143,10 @@ class LabelConfig(Section):
     """Gaussian basis set of ours (Ar, Kr) or of the UZH file."""
     pseudopotential: str = "GTH-PBE-q8"
     """Pseudopotential of the UZH file."""
-    density_cutoff_hartree: Positive = 220.0
-    """Plane-wave cutoff of the density's grid (hartree). 220 keeps basin energies within 0.1 meV
-    of 350 in argon, 160 within 0.3 meV."""
+    density_cutoff_hartree: Positive | None = None
+    """Plane-wave cutoff of the density's grid (hartree). By default it follows the elements: 220,
+    and more for hard ions such as neon's (400). 220 keeps basin energies within 0.1 meV of 350 in
+    argon, 160 within 0.3 meV."""
     max_cycles: Count = 40
     """SCF steps before a configuration counts as not converged."""
     partition: Literal["refined", "weight", "neargrid", "ongrid"] = "refined"
@@ -391,15 +413,32 @@ def load_config(path: Path) -> Config:
             "`zeroflux template > run.yaml`."
         ) from error
     try:
+        nodes = yaml.compose(text, Loader=yaml.SafeLoader)
         tree = yaml.safe_load(text)
-        nodes = yaml.compose(text)
+        repeated = _repeated_key(nodes)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        line = mark.line + 1 if mark else 1
-        problem = getattr(error, "problem", None) or error
+        place = text.count("\n", 0, getattr(error, "position", 0)) + 1
+        line = mark.line + 1 if mark else place
+        problem = " ".join(str(getattr(error, "problem", None) or error).split())
         raise ConfigError(
             f"{path}:{line}: not YAML ({problem}); expected a section per stage. Correct the line."
         ) from error
+    except RecursionError as error:
+        raise ConfigError(
+            f"{path}:1: nested too deeply; expected sections of keys, four levels at most. "
+            "Correct the brackets or the indentation."
+        ) from error
+    except ValueError as error:  # such as a date that there is not, or a number of 5000 digits
+        raise ConfigError(
+            f"{path}:1: a value cannot be read ({error}); expected numbers, words and lists. "
+            "Correct it or put it in quotes."
+        ) from error
+    if repeated is not None:
+        raise ConfigError(
+            f"{path}:{repeated.start_mark.line + 1}: found the key `{repeated.value}` twice in one "
+            "section; expected each once. Leave one out."
+        )
     if not isinstance(tree, dict):
         raise ConfigError(
             f"{path}:1: found {type(tree).__name__}, expected sections `sample:`, `train:` and so "
@@ -409,6 +448,10 @@ def load_config(path: Path) -> Config:
         config = Config.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(_messages(path, nodes, error)) from error
+    except RecursionError as error:
+        raise ConfigError(
+            f"{path}:1: an alias holds itself; expected plain sections. Write the values out."
+        ) from error
     return _with_paths_from(path, nodes, config)
 
 
@@ -443,11 +486,40 @@ def _messages(path: Path, nodes: Any, error: ValidationError) -> str:
         elif item["type"] == "missing":
             problem = f"`{key}` is missing"
         else:
-            found = "" if isinstance(item["input"], dict) else f"found {item['input']!r}; "
+            found = "" if isinstance(item["input"], dict) else f"found {_short(item['input'])}; "
             message = item["msg"].removeprefix("Value error, ")
             problem = f"`{key}`: {found}{message[0].lower() + message[1:]}"
         lines.append(f"{path}:{line}: {problem}")
     return "\n".join(lines) + "\n`zeroflux schema` lists every key, `zeroflux template` an example."
+
+
+def _short(value: Any) -> str:
+    """A value in one line of a message."""
+    shown = reprlib.repr(value) if isinstance(value, (list, tuple, int)) else repr(value)
+    return shown if len(shown) <= 80 else f"{shown[:77]}..."
+
+
+def _repeated_key(node: Any) -> Any:
+    """First key that a mapping has twice, of which YAML would take the last in silence."""
+    import yaml
+
+    waiting, seen = [node], set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen or not isinstance(node, yaml.CollectionNode):
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            keys: set[str] = set()
+            for key, value in node.value:
+                if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                    if key.value in keys:
+                        return key
+                    keys.add(key.value)
+                waiting.append(value)
+        else:
+            waiting += node.value
+    return None
 
 
 def _suggestion(location: tuple[int | str, ...]) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
+from zeroflux.errors import LabelError
 from zeroflux.frames import Frame
+from zeroflux.units import MILLIELECTRONVOLT
 
 TERMS = ("kinetic", "xc", "electrostatic", "pseudo_local", "pseudo_nonlocal", "dispersion")
 """Names of the terms of the total energy, in the order of docs/theory.md."""
@@ -84,6 +87,37 @@ class Label:
     def basin_energy(self) -> Float[np.ndarray, " n_atoms"]:
         """QTAIM energies of the atoms (hartree); they sum to `total_energy`."""
         return self.terms.energy_unclosed + self.closure / self.n_atoms
+
+
+DOUBTFUL_CLOSURE = 0.1 * MILLIELECTRONVOLT
+"""Closure per atom from which on labels are warned of (hartree)."""
+LARGEST_CLOSURE = 2.0 * MILLIELECTRONVOLT
+"""Largest closure per atom of labels that serve as a reference (hartree)."""
+
+
+def largest_closure(labels: Sequence[Label]) -> float:
+    """Largest closure residual per atom of converged labels (hartree)."""
+    sizes = [abs(label.closure) / label.n_atoms for label in labels if label.is_converged]
+    return max(sizes, default=0.0)
+
+
+def require_closed(labels: Sequence[Label], *, where: str) -> None:
+    """Refuse labels as a reference whose densities miss the total energy.
+
+    Raises
+    ------
+    LabelError
+        If the closure of a label is more than 2 meV per atom; ``where`` is their file.
+    """
+    for k, label in enumerate(labels):
+        closure = abs(label.closure) / label.n_atoms
+        if label.is_converged and not closure <= LARGEST_CLOSURE:
+            raise LabelError(
+                f"{where}: the densities of label {k} (counted from 0) miss its total energy by "
+                f"{closure / MILLIELECTRONVOLT:.3g} meV per atom; expected at most "
+                f"{LARGEST_CLOSURE / MILLIELECTRONVOLT:g} of a reference. Label the structures "
+                "again with a higher label.density_cutoff_hartree, or leave it out."
+            )
 
 
 TermName = Literal[

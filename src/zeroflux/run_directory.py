@@ -7,7 +7,7 @@ from pathlib import Path
 
 from zeroflux.config import Config, load_config
 from zeroflux.errors import ArtifactError, ConfigError
-from zeroflux.stages.label import FRAMES, engine_of, label_all
+from zeroflux.stages.label import FRAMES, engine_of, label_all, say_closure, symbols_of
 from zeroflux.stages.machinery import Progress, Run, replace_text
 from zeroflux.stages.sample import STRUCTURES, read_structures
 
@@ -98,7 +98,7 @@ def export_labels(folder: Path, target: Path, *, update: bool = False) -> int:
     settings = run.config.label
     paths = label_paths(
         frames,
-        engine_of(settings),
+        engine_of(settings, symbols=symbols_of(frames)),
         run.folder("label") / FRAMES,
         settings.partition,
         settings.dispersion,
@@ -135,6 +135,7 @@ def label_file(
     labels = label_all(frames, settings, folder=parts, out=target, progress=progress)
     failed = sum(not label.is_converged for label in labels)
     say(f"{target}: {len(labels)} labels" + (f", {failed} not converged" if failed else ""))
+    say_closure(labels, say)
     return target
 
 

@@ -79,8 +79,10 @@ def run_score(
     from zeroflux.correlation import component_table
     from zeroflux.data import file_or_pool
     from zeroflux.evaluation import find_convention, noise_floors
+    from zeroflux.labels import require_closed
 
     labels = read_labels(file_or_pool(data))
+    require_closed(labels, where=str(data))
     table = component_table(labels)
     frames = [label.frame for label in labels]
     rng = np.random.default_rng(seed)

@@ -17,16 +17,14 @@ from zeroflux.execution import Workers, run_tasks
 from zeroflux.frames import Frame
 from zeroflux.labelling.backend import Engine
 from zeroflux.labelling.dispersion import require_dispersion
+from zeroflux.labelling.elements import check_frames, check_overlaps
 from zeroflux.labelling.keys import content_key
 from zeroflux.labelling.label import Dispersion, Division, label_frame
 from zeroflux.labels import BASIN_FIELDS, BasinTerms, Label
-from zeroflux.sampling import check_overlaps
-from zeroflux.units import ANGSTROM, ELECTRONVOLT
+from zeroflux.units import ELECTRONVOLT
 
 LABEL_VERSION = 3
 """Raise when a change of the code moves labels by more than 0.05 meV per atom."""
-SMALLEST_DISTANCE = 2.0 * ANGSTROM
-"""Nuclei closer than this are taken for an error in the structure (bohr)."""
 
 Provenance = dict[str, str | int | float | bool]
 
@@ -101,7 +99,13 @@ def label_structures(
     if dispersion != "none":
         require_dispersion()
     for frame, _ in todo.values():
-        check_overlaps(frame, SMALLEST_DISTANCE)
+        check_overlaps(frame)
+    if "pseudopotential" in engine.settings:
+        check_frames(
+            [frame for frame, _ in todo.values()],
+            basis=str(engine.settings["basis"]),
+            pseudopotential_name=str(engine.settings["pseudopotential"]),
+        )
     symbols = {chemical_symbols[z] for frame, _ in todo.values() for z in frame.atomic_numbers}
     ready = engine.prepared(symbols)
     atoms = {

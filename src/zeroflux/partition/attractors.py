@@ -12,12 +12,16 @@ from jaxtyping import Bool, Float, Int
 
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
-from zeroflux.partition import _reduction_kernels
+from zeroflux.partition import _plateau_kernels, _reduction_kernels
+from zeroflux.partition.slabs import flat_steps
 from zeroflux.units import ANGSTROM
 
 TIE_TOLERANCE = 1e-6  # bohr; distances to two nuclei closer than this count as equal
 NUCLEAR_RADIUS = 0.5  # bohr; polarised hydrogen has its maximum up to so far from its nucleus
 SHARED_DENSITY = 1e-3  # e/bohr³; lower maxima are ripples of a vacuum
+SMALLEST_STEP = (
+    1e-290  # down from a plateau of zeros: below any value, and its fluxes do not vanish
+)
 PAIRS_AT_ONCE = 1 << 20  # distances held in memory: eight megabytes
 
 
@@ -180,19 +184,24 @@ def image_distances(
 
 def reduced_images(
     cell: Float[np.ndarray, "3 3"],
-) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "27 3"]]:
+) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, "n_images 3"]]:
     """Minkowski-reduced cell, and the lattice vectors around the origin (bohr).
 
     The shortest image of any vector is found by wrapping it into the reduced cell (centred at the
     origin) and adding one of these, for cells of any shape and handedness.
     """
     reduced = np.array(minkowski_reduce(cell, pbc=True)[0])
-    return reduced, np.array(list(product((-1, 0, 1), repeat=3))) @ reduced
+    shifts = np.array(list(product((-1, 0, 1), repeat=3))) @ reduced
+    # w + s is shorter than w only if 2 w·s < -s², and |w·s| is at most ½ Σ |a·s| in the cell: of a
+    # rectangular one no image but the first is left.
+    can_be_nearest = np.abs(shifts @ reduced.T).sum(axis=1) > (1 + 1e-12) * (shifts**2).sum(axis=1)
+    return reduced, np.concatenate([np.zeros((1, 3)), shifts[can_be_nearest]])
 
 
 def terrace_plateaus(
     field: Float[np.ndarray, "n_a n_b n_c"],
     tops: Int[np.ndarray, " n_tops"],
+    labels: Int[np.ndarray, "n_a n_b n_c"],
     offsets: Int[np.ndarray, "n_neighbours 3"],
 ) -> Float[np.ndarray, "n_a n_b n_c"] | None:
     """Lower the inner points of plateaus that have a way up, so that flow leaves them by it.
@@ -200,29 +209,17 @@ def terrace_plateaus(
     A point without a higher neighbour is not a maximum if a path of equal values leads to a point
     that has one. Such points are lowered by the smallest representable amount per step of the
     shortest such path, which treats symmetric plateaus symmetrically. None if there are none.
+
+    Each point is visited once: vacuum of exact zeros may be most of the grid. ``labels`` are those
+    of `point_uphill`. Where there are such points, they and ``tops`` serve as scratch.
     """
-    shape = field.shape
-    values = field.reshape(-1)
-    index = np.stack(np.unravel_index(tops, shape), axis=-1)
-    near = np.stack(
-        [np.ravel_multi_index(((index + o) % shape).T, shape) for o in offsets], axis=-1
+    flat, levels = field.reshape(-1), labels.reshape(-1)
+    reach, steps = np.abs(offsets).max(axis=0), flat_steps(offsets, field.shape)
+    n_lowered = _plateau_kernels.plateau_levels(
+        flat, levels, field.shape, offsets, steps, reach, tops
     )
-    is_equal = (values[near] == values[tops][:, None]) & (near != tops[:, None])
-    place = np.searchsorted(tops, near)
-    is_top = tops[np.minimum(place, len(tops) - 1)] == near
-    level = np.where((is_equal & ~is_top).any(axis=1), 1, 0)
-    if not level.any():
+    if n_lowered == 0:
         return None
-    current = 1
-    while True:
-        reached = (is_equal & is_top & (level[np.minimum(place, len(tops) - 1)] == current)).any(1)
-        new = reached & (level == 0)
-        if not new.any():
-            break
-        current += 1
-        level[new] = current
-    lowered = field.copy().reshape(-1)
-    scale = np.abs(values).max()
-    step = np.maximum(np.spacing(np.abs(values[tops])), 1e-40 * scale)
-    lowered[tops] -= level * step
-    return lowered.reshape(shape)
+    lowered = field.copy()
+    _plateau_kernels.lower_by_level(lowered.reshape(-1), levels, tops[:n_lowered], SMALLEST_STEP)
+    return lowered

@@ -230,10 +230,11 @@ def _label_tops(
 ) -> tuple[np.ndarray, Attractors]:
     """Point every voxel uphill and put owners at the tops; also the field without plateaus."""
     tops = _tops(field, labels, stencil, slabs)
-    terraced = terrace_plateaus(field, tops, stencil.offsets)
+    terraced = terrace_plateaus(field, tops, labels, stencil.offsets)
     if terraced is not None:
         field = terraced
         tops = _tops(field, labels, stencil, slabs)
+    tops = tops.astype(np.int64)
     attractors = assign_attractors(
         tops, field, grid, frame, core_radius=core_radius, shares_far=is_density
     )
@@ -245,7 +246,8 @@ def _tops(
     field: np.ndarray, labels: np.ndarray, stencil: VoronoiStencil, slabs: Slabs
 ) -> np.ndarray:
     """Point every voxel uphill; the flat indices of those without a higher neighbour."""
-    each = [(np.empty(field.shape[2]), found) for found in slabs.room(np.int64)]
+    kind = compact_integer(field.size)  # most of the grid may be a plateau
+    each = [(np.empty(field.shape[2]), found) for found in slabs.room(kind)]
     counts = slabs.run(
         kernels.point_uphill, field, stencil.offsets, stencil.conductances, labels, each=each
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from zeroflux.artifacts.extxyz import read_labels, write_labels
 from zeroflux.config import OWN_POOL, Config
 from zeroflux.errors import ConfigError
-from zeroflux.labels import Label
+from zeroflux.labels import Label, require_closed
 from zeroflux.stages.label import LABELS
 from zeroflux.stages.machinery import Run, Stage
 
@@ -46,6 +46,7 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
                 f"{path} holds no converged label; expected some for the pool '{pool}'. Leave the "
                 "pool out of data.files, or export it again."
             )
+        require_closed(own, where=str(path))
         run.say(f"  {len(own)} labels of {pool}")
         labels += [replace(label, info={**label.info, POOL: pool}) for label in own]
     write_labels(folder / LABELS, labels)

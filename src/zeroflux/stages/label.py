@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+from ase.data import chemical_symbols
 
 from zeroflux.config import Config, LabelConfig, WorkersConfig
 from zeroflux.execution import Workers
 from zeroflux.frames import Frame
 from zeroflux.labelling.backend import Engine
-from zeroflux.labels import Label
+from zeroflux.labels import (
+    DOUBTFUL_CLOSURE,
+    LARGEST_CLOSURE,
+    Label,
+    largest_closure,
+    require_closed,
+)
 from zeroflux.stages.machinery import Progress, Run, Stage
 from zeroflux.stages.sample import STRUCTURES, read_structures
+from zeroflux.units import MILLIELECTRONVOLT
 
 LABELS = "labels.extxyz"
 FRAMES = "frames"
 
 
-def engine_of(settings: LabelConfig, *, orbital_folder: Path | None = None) -> Engine:
-    """Engine that a configuration asks for."""
+def engine_of(
+    settings: LabelConfig, *, symbols: Iterable[str] = (), orbital_folder: Path | None = None
+) -> Engine:
+    """Engine that a configuration asks for, for structures of these elements."""
+    cutoff = settings.density_cutoff_hartree
+    if cutoff is None:
+        from zeroflux.labelling.elements import default_cutoff
+
+        cutoff = default_cutoff(symbols, settings.pseudopotential)
     if settings.engine == "cp2k":
         from zeroflux.labelling.cp2k import Cp2kEngine
 
@@ -27,7 +43,7 @@ def engine_of(settings: LabelConfig, *, orbital_folder: Path | None = None) -> E
             functional=settings.functional,
             basis=settings.basis,
             pseudopotential=settings.pseudopotential,
-            density_cutoff=settings.density_cutoff_hartree,
+            density_cutoff=cutoff,
             max_cycles=settings.max_cycles,
             with_forces=settings.forces,
             command=settings.cp2k_command,
@@ -38,7 +54,7 @@ def engine_of(settings: LabelConfig, *, orbital_folder: Path | None = None) -> E
         functional=settings.functional,
         basis=settings.basis,
         pseudopotential=settings.pseudopotential,
-        density_cutoff=settings.density_cutoff_hartree,
+        density_cutoff=cutoff,
         max_cycles=settings.max_cycles,
         with_forces=settings.forces,
         orbital_folder=orbital_folder,
@@ -75,6 +91,7 @@ def label_all(
         structures,
         engine=engine_of(
             settings,
+            symbols=symbols_of(frame for frame, _ in structures),
             orbital_folder=folder.with_name("orbitals") if settings.keep_orbitals else None,
         ),
         folder=folder,
@@ -87,6 +104,24 @@ def label_all(
     return gather_labels(paths, out)
 
 
+def symbols_of(frames: Iterable[Frame]) -> list[str]:
+    """Chemical symbols of the elements in some frames."""
+    return [chemical_symbols[z] for z in sorted({int(z) for f in frames for z in f.atomic_numbers})]
+
+
+def say_closure(labels: Sequence[Label], say: Callable[[str], None]) -> None:
+    """Print the largest closure per atom, with a warning where it is too large."""
+    closure = largest_closure(labels)
+    say(f"  largest closure {closure / MILLIELECTRONVOLT:.3g} meV per atom")
+    if closure > DOUBTFUL_CLOSURE:
+        use = "" if closure <= LARGEST_CLOSURE else " and are refused as a reference"
+        say(
+            f"  warning: the densities miss the total energy by more than "
+            f"{DOUBTFUL_CLOSURE / MILLIELECTRONVOLT:g} meV per atom{use}: the grid is too coarse "
+            "for these elements; raise label.density_cutoff_hartree, or leave it out"
+        )
+
+
 def _work(run: Run, folder: Path) -> Sequence[Path]:
     labels = label_all(
         read_structures(run.folder("sample") / STRUCTURES),
@@ -97,6 +132,8 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
     )
     failed = sum(not label.is_converged for label in labels)
     run.say(f"  {len(labels)} labels" + (f", {failed} did not converge" if failed else ""))
+    say_closure(labels, run.say)
+    require_closed(labels, where=str(folder / LABELS))
     return [folder / LABELS]
 
 

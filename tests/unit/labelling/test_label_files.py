@@ -1,5 +1,6 @@
 """Labels in files, and labelling that goes on after failures and interruptions."""
 
+import re
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +16,7 @@ from zeroflux.labelling.gth_data import pseudopotential
 from zeroflux.labelling.keys import content_key
 from zeroflux.labelling.pyscf import PyscfEngine
 from zeroflux.labelling.run import gather_labels, label_structures
-from zeroflux.labels import BASIN_FIELDS, BasinTerms, Label
+from zeroflux.labels import BASIN_FIELDS, TERMS, BasinTerms, Label
 from zeroflux.sampling import crystal
 from zeroflux.units import ANGSTROM, ELECTRONVOLT
 
@@ -72,6 +73,121 @@ def test_a_file_whose_energies_were_changed_is_refused(tmp_path):
     path.write_text(text.replace(f"energy={energy}", f"energy={float(energy) + 0.01}"))
     with pytest.raises(ArtifactError, match=r"sum to the energy less"):
         read_labels(path)
+
+
+TERMS_AND_TOTALS = [*(f"basin_{term}" for term in TERMS), "basin_energy"]
+
+
+def changed(path, name: str, *, row: int = 3, by: float = 0.01) -> None:
+    """Add to one value of one column of a label file."""
+    lines = path.read_text().split("\n")
+    names = ["species", "pos", "pos", "pos", "basin_energy", *(f"basin_{n}" for n in BASIN_FIELDS)]
+    words = lines[row].split()
+    place = names.index(name)
+    words[place] = f"{float(words[place]) + by:.8f}"
+    path.write_text("\n".join([*lines[:row], " ".join(words), *lines[row + 1 :]]))
+
+
+@pytest.mark.parametrize("name", TERMS_AND_TOTALS)
+def test_a_label_of_which_one_term_was_changed_is_refused_by_file_line_and_frame(tmp_path, name):
+    path = tmp_path / "a.extxyz"
+    write_labels(path, [argon_label(0), argon_label(1)])
+    changed(path, name, row=7)
+    with pytest.raises(ArtifactError, match=rf"{re.escape(str(path))}:6: frame 1: .*sum to"):
+        read_labels(path)
+    write_labels(path, [argon_label(0)])
+    changed(path, name, by=2e-8)  # control: the last digits of the file
+    assert len(read_labels(path)) == 1
+
+
+def test_two_changes_that_cancel_are_refused_too(tmp_path):
+    path = tmp_path / "a.extxyz"
+    write_labels(path, [argon_label()])
+    changed(path, "basin_kinetic", row=2, by=0.01)
+    changed(path, "basin_kinetic", row=3, by=-0.01)
+    with pytest.raises(ArtifactError, match=r"terms of atom \d .*sum to"):
+        read_labels(path)
+
+
+def test_a_changed_closure_is_refused(tmp_path):
+    path = tmp_path / "a.extxyz"
+    write_labels(path, [argon_label()])
+    path.write_text(re.sub(r"closure_ev=\S+", "closure_ev=0.5", path.read_text()))
+    with pytest.raises(ArtifactError, match="share of the closure"):
+        read_labels(path)
+    path.write_text(re.sub(r"closure_ev=\S+ ", "", path.read_text()))
+    with pytest.raises(ArtifactError, match="closure_ev missing"):
+        read_labels(path)
+
+
+DAMAGED = {
+    "nothing": (lambda text: "", 1),
+    "blank": (lambda text: "\n\n", 1),
+    "cut after a count": (lambda text: text + "3\n", 7),
+    "cut after a header": (lambda text: "\n".join(text.split("\n")[:2]), 3),
+    "cut within the atoms": (lambda text: "\n".join(text.split("\n")[:4]), 5),
+    "cut within an atom": (lambda text: text[:-30], 5),
+    "more atoms than lines": (lambda text: text.replace("3\n", "999999999\n", 1), 6),
+    "count is no number": (lambda text: text.replace("3\n", "3_0\n", 1), 1),
+    "no atoms": (lambda text: "0\n" + text.split("\n")[1] + "\n", 1),
+    "huge column": (lambda text: text.replace("laplacian:R:1", "laplacian:R:9999999"), 2),
+    "one column more": (lambda text: text.replace("laplacian:R:1", "laplacian:R:2"), 3),
+    "column twice": (lambda text: text.replace("basin_xc", "basin_kinetic"), 2),
+    "no energy column": (lambda text: text.replace("basin_energy", "basin_emergy"), 1),
+    "a column of words": (lambda text: text.replace("laplacian:R:1", "laplacian:S:1"), 1),
+    "energy of three numbers": (lambda text: text.replace(" energy=", ' energy="1 2 3" x='), 1),
+    "no cell": (lambda text: text.replace('Lattice="20', 'Latice="20').replace("Lattice", "L"), 1),
+    "blank line between": (lambda text: text + "\n" + text, 7),
+    "not text": (lambda text: text.replace("Ar", "\x00Zz", 1), 1),
+}
+
+
+@pytest.mark.parametrize("how", DAMAGED)
+def test_a_damaged_label_file_is_refused_in_one_line_with_its_place(tmp_path, how):
+    path = tmp_path / "a.extxyz"
+    write_labels(path, [argon_label()])
+    damage, line = DAMAGED[how]
+    path.write_text(damage(path.read_text()))
+    with pytest.raises(ArtifactError) as found:
+        read_labels(path)
+    assert str(found.value).startswith(f"{path}:{line}: ")
+    assert "\n" not in str(found.value)
+
+
+def test_control_blank_lines_at_the_end_and_windows_ends_of_lines_are_read(tmp_path):
+    path = tmp_path / "a.extxyz"
+    write_labels(path, [argon_label()])
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n") + b"\r\n\r\n")
+    assert len(read_labels(path)) == 1
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".xz"])
+def test_a_compressed_label_file_that_is_cut_or_damaged_is_refused(tmp_path, suffix):
+    path = tmp_path / f"a.extxyz{suffix}"
+    write_labels(path, [argon_label()])
+    whole = path.read_bytes()
+    for damage in (whole[:-20], whole[:60] + b"??????" + whole[66:], b"no stream"):
+        path.write_bytes(damage)
+        with pytest.raises(ArtifactError, match=re.escape(str(path))):
+            read_labels(path)
+
+
+def test_no_damage_of_a_byte_gives_another_error(tmp_path):
+    path = tmp_path / "a.extxyz"
+    write_labels(path, [argon_label()])
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    n_refused = 0
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for place in rng.integers(0, len(whole), rng.integers(1, 4)):
+            damaged[place] = rng.integers(0, 256)
+        path.write_bytes(damaged)
+        try:
+            read_labels(path)
+        except ArtifactError:
+            n_refused += 1
+    assert n_refused > 200
 
 
 def test_a_file_without_labels_says_what_is_missing(tmp_path):
