@@ -7,6 +7,7 @@ import math
 import os
 import sys
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
@@ -14,7 +15,7 @@ from rich.table import Table as RichTable
 
 from zeroflux.commands.score import ScoreReport
 from zeroflux.commands.score_remarks import convention_words
-from zeroflux.errors import ConfigError
+from zeroflux.errors import ConfigError, missing_extra
 from zeroflux.report import ReportData, write_report
 from zeroflux.report.table import table_csv
 from zeroflux.report.tables import model_table, noise_table, total_table
@@ -41,7 +42,8 @@ def print_report(report: ScoreReport) -> None:
     for remark in report.remarks:
         console.print(f"remark: {remark}", soft_wrap=True, markup=False)
     for name, why in report.refused.items():
-        console.print(f"left out: {name}: {why}", soft_wrap=True, markup=False)
+        words = why if why.startswith(name) else f"{name}: {why}"
+        console.print(f"left out: {words}", soft_wrap=True, markup=False)
     for name, convention in report.conventions.items():
         console.print(f"{name}: {convention_words(convention)}", soft_wrap=True, markup=False)
     for name, profile in report.rigidity.items():
@@ -60,6 +62,10 @@ def check_output(path: Path) -> None:
         raise ConfigError(
             f"{path}: unknown kind of output {path.suffix!r}; expected .csv, .json or .html."
         )
+    if path.suffix == ".html":
+        for package in ("jinja2", "plotly"):
+            if find_spec(package) is None:
+                raise missing_extra(package, "report")
     if not path.parent.is_dir():
         raise ConfigError(
             f"{path}: there is no folder {path.parent}; expected one to write into. Make it first."
