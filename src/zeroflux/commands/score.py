@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -59,6 +59,7 @@ def run_score(
     training: Path | None = None,
     n_bootstrap: int = 1000,
     seed: int = 0,
+    keys: Mapping[str, str] | None = None,
     refuse: Callable[[str], object] | None = None,
 ) -> ScoreReport:
     """Score models on labelled configurations.
@@ -71,7 +72,7 @@ def run_score(
     data
         Labels written by ``zeroflux label``, or the name of a pool of the open data set.
     models
-        Checkpoints, files of predicted energies, or ``package.module:factory``.
+        Checkpoints, files of predicted energies, or calculators; see `score_models.opened`.
     reference
         ``"direct"`` basin energies, or those of the best ``"shortcut"``.
     training
@@ -81,6 +82,8 @@ def run_score(
         Bootstrap samples of every interval.
     seed
         Of all random draws, each purpose with a stream of its own (`stream`).
+    keys
+        Names under which files of predictions hold ``energy`` and ``energies``.
     refuse
         Called with a line as soon as a model is found unfit.
 
@@ -94,7 +97,7 @@ def run_score(
     import numpy as np
 
     from zeroflux.artifacts.extxyz import read_labels
-    from zeroflux.commands.score_remarks import baseline_remarks, set_remarks
+    from zeroflux.commands.score_remarks import baseline_remarks, model_remarks, set_remarks
     from zeroflux.correlation import component_table
     from zeroflux.data import file_or_pool
     from zeroflux.evaluation import noise_floors
@@ -103,7 +106,7 @@ def run_score(
     table = component_table(labels)
     frames = [label.frame for label in labels]
     train_labels = labels if training is None else read_labels(file_or_pool(training))
-    predict = _Predict(models, frames, refuse)
+    predict = _Predict(models, frames, keys, refuse)
     shortcut = _shortcut_energy(table, stream(seed, "shortcut"))
     target, words = _reference(table, shortcut, reference)
 
@@ -111,11 +114,12 @@ def run_score(
         # One stream for every model: the same configurations are resampled for all.
         return _scores(local, target, table, n_bootstrap, stream(seed, "bootstrap"))
 
-    results, conventions, profiles = [], {}, {}
+    results, conventions, profiles, mistakes = [], {}, {}, []
     for name, found, convention in predict.each(table):
         local = _on_zero_of_labels(found, convention, table)
         conventions[name] = convention
         results.append(_result(name, found, local, scored(local)))
+        mistakes += model_remarks(name, local, table, frames, found.energies)
         if training is not None:
             profiles[name] = _profile(local, target, table, frames, train_labels)
     energies = _baselines(table, frames, train_labels, training is None, seed)
@@ -128,7 +132,11 @@ def run_score(
         shortcut_rmse=float("nan") if difference is None else float(difference.std()),
         local_energy_by_seed=_seed_ensemble(results),
     )
-    remarks = (*set_remarks(table), *baseline_remarks(baselines, is_out_of_fold=training is None))
+    remarks = (
+        *set_remarks(table),
+        *mistakes,
+        *baseline_remarks(baselines, is_out_of_fold=training is None),
+    )
     return ScoreReport(
         labels,
         words,
@@ -152,8 +160,9 @@ def score_command(
     models: Annotated[
         list[str],
         typer.Argument(
-            help="Checkpoint, extended XYZ with `energies`, or package.module:factory of an ASE "
-            "calculator.",
+            help="Checkpoint, extended XYZ with `energies`, a known name (chgnet, sevennet-0, "
+            "mace-mp, gfn2, lj) or package.module:callable of an ASE calculator, with ?key=value"
+            "&key=value; NAME= before any of them names its row.",
             metavar="MODEL...",
         ),
     ],
@@ -168,9 +177,16 @@ def score_command(
         Path | None, typer.Option("--output", "-o", help="Write .csv, .json or .html.")
     ] = None,
     bootstrap: Annotated[int, typer.Option(min=20, help="Bootstrap samples.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random draws.")] = 0,
+    keys: Annotated[
+        str,
+        typer.Option(
+            metavar="energy=NAME,energies=NAME", help="What files of predictions call them."
+        ),
+    ] = "",
 ) -> None:
     """Score the per-atom energies of any model against basin energies."""
+    from zeroflux.commands.score_models import key_names
     from zeroflux.commands.score_terminal import check_output, print_report, write_output
 
     if output is not None:
@@ -182,6 +198,7 @@ def score_command(
         training=training,
         n_bootstrap=bootstrap,
         seed=seed,
+        keys=key_names(keys),
         refuse=lambda line: typer.echo(f"error: {line}", err=True),
     )
     print_report(report)
@@ -198,6 +215,7 @@ class _Predict:
         self,
         models: Sequence[str],
         frames: list[Frame],
+        keys: Mapping[str, str] | None,
         refuse: Callable[[str], object] | None,
     ) -> None:
         from zeroflux.commands.score_models import opened, row_names
@@ -206,7 +224,9 @@ class _Predict:
         self._tell = refuse
         self._ready: dict[str, Callable[[], Predictions]] = {}
         for name, given in zip(row_names(models, taken=BASELINES), models, strict=True):
-            if (found := self._tried(name, lambda given=given: opened(given, frames))) is not None:
+            if (
+                found := self._tried(name, lambda given=given: opened(given, frames, keys=keys))
+            ) is not None:
                 self._ready[name] = found
         self._expect_one()
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,17 +12,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from zeroflux import predict as standalone
 from zeroflux.errors import ModelError
 from zeroflux.frames import Frame
+from zeroflux.predict import PER_ATOM_NAMES, one_line
 from zeroflux.units import ANGSTROM, ELECTRONVOLT
 
 STRUCTURE_SUFFIXES = (".xyz", ".extxyz", ".xyz.gz", ".extxyz.gz", ".xyz.xz", ".extxyz.xz")
-PER_ATOM_NAMES = ("energies", "local_energy", "node_energy", "atomic_energies", "atom_energies")
-"""Names under which programs give per-atom energies, in the order they are tried."""
-COMMITTEE_NAMES = ("energy_var", "forces_comm", "energy_comm")
-"""Results that tell ``energies`` to be the totals of a committee, as MACE has them."""
-FLAGS = {"CHGNetCalculator": "return_site_energies=True"}
-"""What a calculator has to be made with before it gives per-atom energies."""
 SAME_PLACE = 1e-3 * ANGSTROM
 """Largest difference of positions and lattice vectors that passes as rounding (bohr)."""
 
@@ -54,7 +49,8 @@ def row_names(models: Sequence[str], *, taken: Sequence[str] = ()) -> list[str]:
 
     Files of one stem go by their paths, and what is given twice is numbered.
     """
-    names = [_stem(model) for model in models]
+    given_names = [standalone.named(model)[0] for model in models]
+    names = [name or _stem(model) for name, model in zip(given_names, models, strict=True)]
     clash = {name for name, count in Counter([*names, *taken]).items() if count > 1}
     names = [given if name in clash else name for given, name in zip(models, names, strict=True)]
     seen = Counter(taken)
@@ -74,7 +70,9 @@ def _stem(model: str) -> str:
     return path.stem if path.is_file() else model
 
 
-def opened(model: str, frames: Sequence[Frame]) -> Predict:
+def opened(
+    model: str, frames: Sequence[Frame], *, keys: Mapping[str, str] | None = None
+) -> Predict:
     """A model given as a user gives it, ready to predict the frames.
 
     What can be wrong is found here, and not after other models have been computed for hours: a
@@ -83,29 +81,81 @@ def opened(model: str, frames: Sequence[Frame]) -> Predict:
     Parameters
     ----------
     model
-        A checkpoint of zeroflux, a file of extended XYZ with ``energies``, or
-        ``package.module:factory``, where ``factory()`` returns an ASE calculator.
+        A checkpoint of zeroflux, a file of extended XYZ with ``energies``,
+        ``package.module:callable?key=value&key=value``, where the callable returns an ASE
+        calculator, or a name of `zeroflux.predict.KNOWN`; ``NAME=`` before any of them.
     frames
         Configurations; a file has to hold the same ones in the same order.
+    keys
+        Names in files of ``energy`` and ``energies``.
 
     Raises
     ------
     ModelError
         If it is none of these, cannot be loaded, or gives no per-atom energies.
     """
+    model = standalone.named(model)[1]
     path = Path(model)
     if path.name.endswith(STRUCTURE_SUFFIXES):
-        found = _from_file(path, frames)
+        found = _from_file(path, frames, keys or {})
         return lambda: found
     if path.is_file():
         return _from_checkpoint(path, frames)
-    if ":" in model:
-        return _from_factory(model, frames)
-    raise ModelError(
-        f"{model}: found neither a file nor package.module:factory; expected a zeroflux "
-        "checkpoint, an extended XYZ file with `energies`, or a factory of an ASE calculator. "
-        "Check the path."
-    )
+    return _from_calculator(model, frames)
+
+
+def key_names(text: str) -> dict[str, str]:
+    """``energy=MACE_energy,energies=MACE_node_energies`` as a mapping.
+
+    Raises
+    ------
+    ModelError
+        If it is not of this form.
+    """
+    keys = {}
+    for part in filter(None, text.split(",")):
+        ours, sign, theirs = (word.strip() for word in part.partition("="))
+        if not sign or not theirs or ours not in ("energy", "energies"):
+            raise ModelError(
+                f"Found the key {part!r}; expected energy=NAME,energies=NAME, the names under "
+                "which the files hold them."
+            )
+        keys[ours] = theirs
+    return keys
+
+
+def renamed(results: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:
+    """Results under our names: by ``keys``, else by a common prefix such as ``MACE_``.
+
+    A prefix is understood if it stands before a known per-atom name, only one does, and there is
+    no per-atom array without a prefix.
+    """
+    found = dict(results)
+    for ours, theirs in keys.items():
+        found.pop(ours, None)
+        if theirs in results:
+            found[ours] = results[theirs]
+    if "energies" in keys or any(found.get(name) is not None for name in PER_ATOM_NAMES):
+        if "energies" in keys:
+            for name in PER_ATOM_NAMES[1:]:
+                found.pop(name, None)
+        return found
+    endings = (
+        "node_energies",
+        "local_energies",
+        *PER_ATOM_NAMES[1:],
+        "energies",
+    )  # long ones first
+    hits = []
+    for name in results:
+        end = next((end for end in endings if name.endswith(f"_{end}")), None)
+        hits += [] if end is None else [(name, name.removesuffix(end))]
+    if len(hits) == 1:
+        name, prefix = hits[0]
+        found["energies"] = results[name]
+        if f"{prefix}energy" in results and "energy" not in keys:
+            found["energy"] = results[f"{prefix}energy"]
+    return found
 
 
 def _from_checkpoint(path: Path, frames: Sequence[Frame]) -> Predict:
@@ -123,19 +173,21 @@ def _from_checkpoint(path: Path, frames: Sequence[Frame]) -> Predict:
 
     def predict() -> Predictions:
         local = model.local_energies(frames)
-        energies = np.concatenate(local).astype(np.float64)
+        with _as_model_error():
+            what = f"{path}: the per-atom energies"
+            energies = standalone.finite(np.concatenate(local).astype(np.float64), what)
         return Predictions(
             architecture=str(model.metadata.get("architecture", model.architecture.name)),
             n_parameters=model.n_parameters,
             seed=seed if isinstance(seed, int) else 0,
-            energies=_finite(energies, f"{path}: the per-atom energies"),
+            energies=energies,
             total=np.array([float(e.sum()) for e in local]),
         )
 
     return predict
 
 
-def _from_file(path: Path, frames: Sequence[Frame]) -> Predictions:
+def _from_file(path: Path, frames: Sequence[Frame], keys: Mapping[str, str]) -> Predictions:
     """Energies that are already in a file."""
     from ase.io import read
 
@@ -146,7 +198,7 @@ def _from_file(path: Path, frames: Sequence[Frame]) -> Predictions:
             images = read(handle, index=":", format="extxyz")
     except Exception as error:  # whatever a damaged file makes of ASE's reader
         raise ModelError(
-            f"{path}: cannot be read as extended XYZ ({_line(error)}); expected predicted "
+            f"{path}: cannot be read as extended XYZ ({one_line(error)}); expected predicted "
             "energies. Check the path and the file."
         ) from error
     images = images if isinstance(images, list) else [images]
@@ -160,10 +212,11 @@ def _from_file(path: Path, frames: Sequence[Frame]) -> Predictions:
         where = f"{path} frame {index}"
         _check_same(atoms, frame, where)
         results: dict[str, Any] = dict(atoms.calc.results) if atoms.calc is not None else {}
-        results = {**atoms.info, **atoms.arrays, **results}
-        energies.append(_per_atom(results, frame.n_atoms, where))
-        if "energy" in results:
-            total.append(_total(results["energy"], where))
+        results = renamed({**atoms.info, **atoms.arrays, **results}, keys)
+        with _as_model_error():
+            energies.append(standalone.per_atom(results, frame.n_atoms, where).astype(np.float64))
+            if "energy" in results:
+                total.append(standalone.total(results["energy"], where))
     if total and len(total) != len(frames):
         raise ModelError(
             f"{path}: {len(total)} of {len(frames)} configurations have an `energy`; expected all "
@@ -181,21 +234,10 @@ def _from_file(path: Path, frames: Sequence[Frame]) -> Predictions:
     )
 
 
-def _from_factory(model: str, frames: Sequence[Frame]) -> Predict:
-    """Energies by an ASE calculator from a Python entry."""
-    factory = _imported(model)
-    try:
-        calculator = factory()
-    except (Exception, SystemExit) as error:
-        raise ModelError(
-            f"{model}: the factory failed ({_line(error)}); expected an ASE calculator. Call it "
-            "in Python to see where."
-        ) from error
-    if not hasattr(calculator, "get_potential_energy"):
-        raise ModelError(
-            f"{model}: the factory returned {type(calculator).__name__}; expected an ASE "
-            "calculator. Return one from it."
-        )
+def _from_calculator(model: str, frames: Sequence[Frame]) -> Predict:
+    """Energies by an ASE calculator from a Python entry or a known name."""
+    with _as_model_error():
+        calculator = standalone.calculator_of(model)
     _of_calculator(calculator, frames[0], f"{model} on frame 0")
 
     def predict() -> Predictions:
@@ -215,116 +257,24 @@ def _from_factory(model: str, frames: Sequence[Frame]) -> Predict:
     return predict
 
 
-def _imported(model: str) -> Callable[[], Any]:
-    """The callable that ``package.module:name`` names."""
-    module_name, _, factory_name = model.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:  # like `python -m`: a factory may live in the working folder
-        sys.path.insert(0, here)
-    try:
-        factory = getattr(importlib.import_module(module_name), factory_name)
-    except (Exception, SystemExit) as error:
-        raise ModelError(
-            f"{model}: cannot be imported ({_line(error)}); expected package.module:factory. "
-            "Install the package into this environment or start in the folder that holds the "
-            "module."
-        ) from error
-    if not callable(factory):
-        raise ModelError(
-            f"{model}: is a {type(factory).__name__}; expected a function that returns an ASE "
-            "calculator. Name the function."
-        )
-    return factory
-
-
 def _of_calculator(calculator: Any, frame: Frame, where: str) -> tuple[np.ndarray, float, float]:
     """Per-atom energies and total (eV) of one frame, and their relative precision."""
-    atoms = frame.to_ase()
-    atoms.calc = calculator
+    flag = standalone.FLAGS.get(type(calculator).__name__, "")
+    with _as_model_error():
+        results = standalone.evaluated(calculator, frame.to_ase(), where)
+        own = standalone.per_atom(results, frame.n_atoms, where, flag=flag)
+        total = standalone.total(results["energy"], where)
+    energies = own.astype(np.float64)
+    return energies, total, _rounding(results, energies)
+
+
+@contextmanager
+def _as_model_error() -> Iterator[None]:
+    """The errors of the part that runs without zeroflux, as ours."""
     try:
-        asked = _asked_for(calculator, atoms)
-        energy = atoms.get_potential_energy()
-    except (Exception, SystemExit) as error:
-        raise ModelError(
-            f"{where}: the calculator failed ({_line(error)}); expected an energy. Try it on this "
-            "configuration in Python."
-        ) from error
-    results = {**getattr(calculator, "results", {}), **asked}
-    flag = FLAGS.get(type(calculator).__name__, "")
-    energies = _per_atom(results, frame.n_atoms, where, flag=flag)
-    return energies, _total(energy, where), _rounding(results, energies)
-
-
-def _asked_for(calculator: Any, atoms: Any) -> dict[str, Any]:
-    """``energies`` where a calculator gives them only to who asks (QUIP, GAP, metatomic)."""
-    if "energies" not in (getattr(calculator, "implemented_properties", None) or ()):
-        return {}
-    from ase.calculators.calculator import PropertyNotImplementedError
-
-    try:
-        energies = calculator.get_property("energies", atoms)
-    except (PropertyNotImplementedError, NotImplementedError, AttributeError):
-        return {}
-    return {} if energies is None else {"energies": np.array(energies)}
-
-
-def _per_atom(
-    results: Mapping[str, Any], n_atoms: int, where: str, *, flag: str = ""
-) -> np.ndarray:
-    """Per-atom energies under whichever name they go (eV)."""
-    shapes = []
-    is_committee = any(name in results for name in COMMITTEE_NAMES)
-    for name in PER_ATOM_NAMES:
-        if results.get(name) is None or (is_committee and name == "energies"):
-            continue
-        try:
-            values = np.asarray(results[name], dtype=np.float64)
-        except (TypeError, ValueError) as error:
-            raise ModelError(
-                f"{where}: `{name}` are not numbers ({_line(error)}); expected {n_atoms}."
-            ) from error
-        if values.shape in ((n_atoms,), (n_atoms, 1), (1, n_atoms)):
-            return _finite(values.ravel(), f"{where}: `{name}`")
-        shapes.append(f"`{name}` of shape {values.shape}")
-    if shapes:
-        raise ModelError(
-            f"{where}: found {', '.join(shapes)}; expected a number for each of {n_atoms} atoms. "
-            "Of a committee, give the mean over its members."
-        )
-    advice = (
-        f"Make the calculator with {flag}."
-        if flag
-        else "A model that gives totals only cannot be scored on local energies."
-    )
-    raise ModelError(
-        f"{where}: found {', '.join(sorted(results)) or 'nothing'}, but no per-atom energies; "
-        f"expected one of {', '.join(PER_ATOM_NAMES)}. {advice}"
-    )
-
-
-def _total(energy: Any, where: str) -> float:
-    """The energy of a frame (eV); an array of one number is that number."""
-    try:
-        value = np.asarray(energy, dtype=np.float64)
-    except (TypeError, ValueError):
-        value = np.empty(0)
-    if value.size != 1:
-        raise ModelError(
-            f"{where}: `energy` is {_line(energy)}; expected one number. Write it with enough "
-            "digits, or leave it out."
-        )
-    return float(_finite(value.reshape(1), f"{where}: `energy`")[0])
-
-
-def _finite(values: np.ndarray, what: str) -> np.ndarray:
-    """The values, if all are numbers."""
-    n_bad = int((~np.isfinite(values)).sum())
-    if n_bad:
-        raise ModelError(
-            f"{what}: {n_bad} of {values.size} not finite (NaN or infinity); expected numbers. "
-            "Find out why the model fails there, or leave it out."
-        )
-    return values
+        yield
+    except standalone.PredictError as error:
+        raise ModelError(str(error)) from error
 
 
 def _rounding(results: Mapping[str, Any], energies: np.ndarray) -> float:
@@ -357,15 +307,6 @@ def _last_decimal(values: np.ndarray) -> float:
         if (np.abs(scaled - np.round(scaled)) <= 1e-3).all():
             return 10.0**-digits
     return 0.0
-
-
-def _line(what: Any) -> str:
-    """An error or a value in one short line."""
-    text = str(what) or type(what).__name__
-    if isinstance(what, BaseException) and not isinstance(what, ModelError):
-        text = f"{type(what).__name__}: {text}"
-    text = " ".join(text.split())
-    return text if len(text) <= 200 else text[:200] + " …"
 
 
 def _check_same(atoms: Any, frame: Frame, where: str) -> None:

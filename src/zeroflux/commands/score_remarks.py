@@ -12,6 +12,7 @@ from zeroflux.units import ELECTRONVOLT, MILLIELECTRONVOLT
 if TYPE_CHECKING:
     from zeroflux.correlation import ComponentTable
     from zeroflux.evaluation import Convention
+    from zeroflux.frames import Frame
     from zeroflux.report import ModelResult
 
 
@@ -36,6 +37,126 @@ def set_remarks(table: ComponentTable) -> list[str]:
             "apart: only their sum over the cell is known."
         )
     return remarks
+
+
+UNITS = {"hartree": 27.211, "rydberg": 13.606, "kcal/mol": 1 / 23.061, "kJ/mol": 1 / 96.485}
+"""Energies that are not in eV, by the number of eV in one."""
+NEAR = 2.0
+"""Factor within which a ratio points at a unit: good models respond by half to twice."""
+
+
+def model_remarks(
+    name: str,
+    local: np.ndarray,
+    table: ComponentTable,
+    frames: Sequence[Frame],
+    raw: np.ndarray | None = None,
+) -> list[str]:
+    """Mistakes that show in a model's per-atom energies: constants, units, order, lost images.
+
+    ``local`` are the energies on the zero of the labels, ``raw`` as the model gives them (hartree).
+    """
+    x = _centred(table.basin_energy, table)
+    y = _centred(local, table)
+    if y.std() < 1e-9 * max(1.0, float(np.abs(local).max())):
+        return [f"{name}: every atom of a species has the same energy; nothing is decomposed."]
+    within_x, within_y = _within(x, table), _within(y, table)
+    is_divided = within_y.std() < 1e-3 * y.std()
+    if is_divided and within_x.std() > 1e-3 * x.std():  # not so where symmetry makes atoms equal
+        return [
+            f"{name}: the atoms of a configuration share one energy per species, as if the total "
+            "had been divided by the number of atoms; nothing is decomposed."
+        ]
+    remarks = []
+    r = float(np.corrcoef(x, y)[0, 1])
+    unit = _unit(float(y.std() / x.std()), r, table, local if raw is None else raw)
+    if unit:
+        remarks.append(f"{name}: {unit}")
+    r_within = _correlation(within_x, within_y)
+    r_totals = _correlation(
+        _totals_beyond_composition(table.total_energy, table),
+        _totals_beyond_composition(table.totals(local), table),
+    )
+    if table.n_configurations > 4 and r_totals > 0.8 and abs(r_within) < 0.2:
+        remarks.append(
+            f"{name}: totals follow the labels (r {r_totals:.2f}), atoms within a configuration do "
+            f"not ({r_within:.2f}); are the atoms in another order?"
+        )
+    lost = _correlation(_within(_missing_images(frames), table), _within(y - x, table))
+    if lost > 0.5 and len(x) >= 50:
+        remarks.append(
+            f"{name}: errors grow with the neighbours that an atom has across the faces of the "
+            f"cell (r {lost:.2f}); were periodic boundary conditions (pbc) lost?"
+        )
+    return remarks
+
+
+def _unit(ratio: float, r: float, table: ComponentTable, raw: np.ndarray) -> str:
+    """A unit other than eV that explains the size of energies, or of their differences."""
+    size = float(np.mean(table.totals(raw) / table.total_energy))
+    for name, value in UNITS.items():
+        for factor, words in ((1 / value, f"in {name}"), (value, f"converted from {name} twice")):
+            if abs(size / factor - 1.0) < 0.01:
+                return (
+                    f"totals are {size:.4g} times those of the labels: energies {words}? Expected "
+                    "eV."
+                )
+    if 0.1 < ratio < 10.0 or r < 0.3:
+        return ""
+    near = {}
+    for name, value in UNITS.items():
+        near[f"in {name} (ratio {1 / value:.3g})"] = abs(np.log(ratio * value))
+        near[f"converted from {name} twice (ratio {value:.3g})"] = abs(np.log(ratio / value))
+    likely = [words for words, gap in sorted(near.items(), key=lambda item: item[1])]
+    likely = [words for words in likely if near[words] < np.log(NEAR)]
+    if not likely:
+        return ""
+    return (
+        f"differences between atoms are {ratio:.3g} times those of the labels: energies "
+        f"{' or '.join(likely)}? Expected eV."
+    )
+
+
+def _totals_beyond_composition(per_cell: np.ndarray, table: ComponentTable) -> np.ndarray:
+    """Totals per atom less what a constant per species explains."""
+    counts = np.stack(
+        [table.totals((table.species == z).astype(np.float64)) for z in table.species_present],
+        axis=1,
+    )
+    n_atoms = counts.sum(axis=1)
+    share, energy = counts / n_atoms[:, None], per_cell / n_atoms
+    return energy - share @ np.linalg.lstsq(share, energy, rcond=None)[0]
+
+
+def _missing_images(frames: Sequence[Frame], reach: float = 9.5) -> np.ndarray:
+    """Neighbours of each atom within ``reach`` (bohr) that are images across a face of the cell."""
+    from ase.neighborlist import primitive_neighbor_list
+
+    counts = []
+    for frame in frames:
+        inside = np.linalg.solve(frame.cell.T, frame.positions.T).T % 1.0 @ frame.cell
+        first, shift = primitive_neighbor_list("iS", [True] * 3, frame.cell, inside, reach)
+        counts.append(np.bincount(first[shift.any(axis=1)], minlength=frame.n_atoms))
+    return np.concatenate(counts).astype(np.float64)
+
+
+def _within(values: np.ndarray, table: ComponentTable) -> np.ndarray:
+    """Values less the mean of their species in their configuration."""
+    key = np.stack([table.configuration, table.species])
+    code = np.unique(key, axis=1, return_inverse=True)[1].ravel()
+    return values - (np.bincount(code, weights=values) / np.bincount(code))[code]
+
+
+def _centred(values: np.ndarray, table: ComponentTable) -> np.ndarray:
+    """Values less the mean of their species in their system."""
+    system = np.unique(np.array(table.systems), return_inverse=True)[1][table.configuration]
+    code = np.unique(np.stack([system, table.species]), axis=1, return_inverse=True)[1].ravel()
+    return values - (np.bincount(code, weights=values) / np.bincount(code))[code]
+
+
+def _correlation(x: np.ndarray, y: np.ndarray) -> float:
+    """Pearson's, 0 where nothing varies."""
+    return float(np.corrcoef(x, y)[0, 1]) if x.std() > 1e-12 and y.std() > 1e-12 else 0.0
 
 
 def baseline_remarks(baselines: Sequence[ModelResult], *, is_out_of_fold: bool) -> list[str]:

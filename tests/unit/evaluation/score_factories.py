@@ -43,9 +43,9 @@ def without_energies() -> LennardJones:
     return calculator
 
 
-def altered(change) -> LennardJones:
+def altered(change, potential=wrong_potential) -> LennardJones:
     """The wrong potential with results that ``change`` has altered."""
-    calculator = wrong_potential()
+    calculator = potential()
     inner = calculator.calculate
 
     def calculate(*args, **kwargs):
@@ -154,3 +154,41 @@ def without_flag():
 
 
 not_callable = 3
+
+
+def scaled(factor):
+    """The same energies in another unit."""
+    return altered(
+        lambda results: results.update(
+            energies=factor * results["energies"], energy=factor * results["energy"]
+        )
+    )
+
+
+def shuffled():
+    order = np.random.default_rng(0).permutation(27)
+    return altered(
+        lambda results: results.update(energies=results["energies"][order]), true_potential
+    )
+
+
+def constant():
+    return altered(lambda results: results.update(energies=np.ones(27), energy=27.0))
+
+
+def divided():
+    return altered(lambda results: results.update(energies=np.full(27, results["energy"] / 27)))
+
+
+class WithoutImages(LennardJones):
+    """A model that has forgotten the periodic boundary conditions."""
+
+    def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+        cluster = atoms.copy()
+        cluster.wrap()
+        cluster.pbc = False
+        super().calculate(cluster, properties, system_changes)
+
+
+def without_images():
+    return WithoutImages(**PARAMETERS)

@@ -279,7 +279,7 @@ def test_baselines_do_not_depend_on_the_models_listed(tmp_path):
 
 
 def test_a_baseline_worse_than_nothing_comes_with_a_remark(labels, data, tmp_path):
-    """Fitted to liquids of one density, a pair potential fails at three quarters of the distance."""
+    """Fitted to liquids of one density, a pair potential fails in a crystal much denser."""
     rng = np.random.default_rng(3)
     training = tmp_path / "training.extxyz"
     write_labels(training, [lennard_jones_label(rng) for _ in range(30)])
