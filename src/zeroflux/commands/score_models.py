@@ -210,7 +210,7 @@ def _from_file(path: Path, frames: Sequence[Frame], keys: Mapping[str, str]) -> 
     energies, total = [], []
     for index, (atoms, frame) in enumerate(zip(images, frames, strict=True)):
         where = f"{path} frame {index}"
-        _check_same(atoms, frame, where)
+        _check_same(atoms, frame, where, frames)
         results: dict[str, Any] = dict(atoms.calc.results) if atoms.calc is not None else {}
         results = renamed({**atoms.info, **atoms.arrays, **results}, keys)
         with _as_model_error():
@@ -309,29 +309,58 @@ def _last_decimal(values: np.ndarray) -> float:
     return 0.0
 
 
-def _check_same(atoms: Any, frame: Frame, where: str) -> None:
+def _check_same(atoms: Any, frame: Frame, where: str, frames: Sequence[Frame]) -> None:
     """Refuse a frame that is not the one it should be."""
+    what = _mismatch(atoms, frame)
+    if what is None:
+        return
+    other = next((k for k, one in enumerate(frames) if _mismatch(atoms, one) is None), None)
+    if other is not None:
+        what = f"is configuration {other} of the data (frames are in another order)"
+    elif _is_reordered(atoms, frame):
+        what = "holds the same atoms in another order"
+    raise ModelError(
+        f"{where}: {what}; expected the same configurations in the same order, with the same atoms "
+        "in the same order. Predict the data file as it is."
+    )
+
+
+def _mismatch(atoms: Any, frame: Frame) -> str | None:
+    """What tells a frame from the one it should be, None if nothing does."""
     if len(atoms) != frame.n_atoms or (atoms.numbers != frame.atomic_numbers).any():
-        raise ModelError(
-            f"{where}: other atoms than the data; expected the same configurations in the same "
-            "order, atoms in the same order. Predict the data file as it is."
-        )
+        return "other atoms than the data"
     if not atoms.pbc.all():
-        raise ModelError(
-            f"{where}: pbc is {' '.join('FT'[int(x)] for x in atoms.pbc)}, the data are periodic "
-            "(T T T); without it atoms at the faces lose their neighbours. Predict the data file "
-            "as it is, with its cell and pbc."
+        return (
+            f"pbc is {' '.join('FT'[int(x)] for x in atoms.pbc)}, the data are periodic (T T T), "
+            "and without it atoms at the faces lose their neighbours"
         )
     strain = np.abs(atoms.cell.array * ANGSTROM - frame.cell).max()
     if not strain <= SAME_PLACE:
-        raise ModelError(
-            f"{where}: lattice vectors differ by up to {strain / ANGSTROM:.3g} Å from those of "
-            "the data; expected the same to 0.001 Å. Predict the data file as it is."
+        return (
+            f"lattice vectors differ by up to {strain / ANGSTROM:.3g} Å from those of the data "
+            "(0.001 Å may be rounding)"
         )
-    fractional = np.linalg.solve(frame.cell.T, (atoms.positions * ANGSTROM - frame.positions).T).T
-    moved = (fractional - np.round(fractional)) @ frame.cell
+    moved = _nearest_image(atoms.positions * ANGSTROM - frame.positions, frame.cell)
     if not np.abs(moved).max() <= SAME_PLACE:
-        raise ModelError(
-            f"{where}: atoms lie up to {np.abs(moved).max() / ANGSTROM:.3g} Å from those of the "
-            "data; expected the same positions to 0.001 Å. Predict the data file as it is."
+        return (
+            f"atoms lie up to {np.abs(moved).max() / ANGSTROM:.3g} Å from those of the data (0.001 "
+            "Å may be rounding)"
         )
+    return None
+
+
+def _is_reordered(atoms: Any, frame: Frame) -> bool:
+    """Whether every atom lies where one of the same element should."""
+    if len(atoms) != frame.n_atoms or not np.isfinite(atoms.positions).all():
+        return False
+    for number, position in zip(atoms.numbers, atoms.positions * ANGSTROM, strict=True):
+        moved = _nearest_image(position - frame.positions, frame.cell)
+        near = np.abs(moved).max(axis=1) <= SAME_PLACE
+        if not (near & (frame.atomic_numbers == number)).any():
+            return False
+    return True
+
+
+def _nearest_image(difference: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    fractional = np.linalg.solve(cell.T, difference.T).T
+    return (fractional - np.round(fractional)) @ cell

@@ -61,8 +61,8 @@ def model_remarks(
     if y.std() < 1e-9 * max(1.0, float(np.abs(local).max())):
         return [f"{name}: every atom of a species has the same energy; nothing is decomposed."]
     within_x, within_y = _within(x, table), _within(y, table)
-    is_divided = within_y.std() < 1e-3 * y.std()
-    if is_divided and within_x.std() > 1e-3 * x.std():  # not so where symmetry makes atoms equal
+    differ = within_x.std() > 0.1 * x.std()  # not so in dimers and crystals, of equal atoms
+    if differ and within_y.std() < 1e-3 * y.std():
         return [
             f"{name}: the atoms of a configuration share one energy per species, as if the total "
             "had been divided by the number of atoms; nothing is decomposed."
@@ -77,7 +77,7 @@ def model_remarks(
         _totals_beyond_composition(table.total_energy, table),
         _totals_beyond_composition(table.totals(local), table),
     )
-    if table.n_configurations > 4 and r_totals > 0.8 and abs(r_within) < 0.2:
+    if differ and table.n_configurations > 4 and r_totals > 0.8 and abs(r_within) < 0.2:
         remarks.append(
             f"{name}: totals follow the labels (r {r_totals:.2f}), atoms within a configuration do "
             f"not ({r_within:.2f}); are the atoms in another order?"

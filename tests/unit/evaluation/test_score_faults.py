@@ -156,6 +156,13 @@ def test_a_file_with_another_cell_pbc_or_place_or_without_numbers_is_refused(
         scored(data, path)
 
 
+def test_atoms_in_another_order_are_recognised(labels, data, tmp_path):
+    path = predicted_file(tmp_path / "pred.extxyz", labels)
+    write(path, [atoms[::-1] for atoms in read(path, ":")])
+    with pytest.raises(ModelError, match="same atoms in another order"):
+        scored(data, str(path))
+
+
 def test_wrapped_positions_are_the_same_configuration(labels, data, tmp_path, wrong_rmse):
     """Control of the comparison."""
     path = changed(tmp_path / "pred.extxyz", labels, lambda a: a.wrap())
