@@ -350,8 +350,9 @@ def _mismatch(atoms: Any, frame: Frame) -> str | None:
 
 
 def _is_reordered(atoms: Any, frame: Frame) -> bool:
-    """Whether every atom lies where one of the same element should."""
-    if len(atoms) != frame.n_atoms or not np.isfinite(atoms.positions).all():
+    """Whether the cell is the same and every atom lies where one of the same element should."""
+    strain = np.abs(atoms.cell.array * ANGSTROM - frame.cell).max()
+    if len(atoms) != frame.n_atoms or not atoms.pbc.all() or not strain <= SAME_PLACE:
         return False
     for number, position in zip(atoms.numbers, atoms.positions * ANGSTROM, strict=True):
         moved = _nearest_image(position - frame.positions, frame.cell)
