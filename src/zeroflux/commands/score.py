@@ -42,6 +42,8 @@ class ScoreReport:
     """What a reader of the tables has to know."""
     refused: dict[str, str] = field(default_factory=dict)
     """Why a model was left out, by its name."""
+    target: np.ndarray | None = None
+    """What the local energies were held against, per atom (hartree)."""
 
 
 def stream(seed: int, purpose: str) -> np.random.Generator:
@@ -60,6 +62,7 @@ def run_score(
     n_bootstrap: int = 1000,
     seed: int = 0,
     keys: Mapping[str, str] | None = None,
+    reference_key: str | None = None,
     refuse: Callable[[str], object] | None = None,
 ) -> ScoreReport:
     """Score models on labelled configurations.
@@ -84,6 +87,9 @@ def run_score(
         Of all random draws, each purpose with a stream of its own (`stream`).
     keys
         Names under which files of predictions hold ``energy`` and ``energies``.
+    reference_key
+        Array of per-atom energies (eV) that is the reference; `data` and `training` are then any
+        extended XYZ that has it.
     refuse
         Called with a line as soon as a model is found unfit.
 
@@ -97,18 +103,32 @@ def run_score(
     import numpy as np
 
     from zeroflux.artifacts.extxyz import read_labels
+    from zeroflux.commands.score_reference import read_reference
     from zeroflux.commands.score_remarks import baseline_remarks, model_remarks, set_remarks
     from zeroflux.correlation import component_table
     from zeroflux.data import file_or_pool
+    from zeroflux.errors import ConfigError
     from zeroflux.evaluation import noise_floors
 
-    labels = read_labels(file_or_pool(data))
+    def read(given: Path) -> list[Label]:
+        path = file_or_pool(given)
+        return read_labels(path) if reference_key is None else read_reference(path, reference_key)
+
+    if reference_key is not None and reference == "shortcut":
+        raise ConfigError(
+            "Found --reference shortcut and --reference-key; a shortcut needs the terms of "
+            "zeroflux's labels. Leave out one of them."
+        )
+    labels = read(data)
     table = component_table(labels)
     frames = [label.frame for label in labels]
-    train_labels = labels if training is None else read_labels(file_or_pool(training))
+    train_labels = labels if training is None else read(training)
     predict = _Predict(models, frames, keys, refuse)
-    shortcut = _shortcut_energy(table, stream(seed, "shortcut"))
+    shortcut = None
+    if reference_key is None:
+        shortcut = _shortcut_energy(table, stream(seed, "shortcut"))
     target, words = _reference(table, shortcut, reference)
+    words = words if reference_key is None else f"array {reference_key} of {data}"
 
     def scored(local: np.ndarray) -> tuple:
         # One stream for every model: the same configurations are resampled for all.
@@ -126,9 +146,11 @@ def run_score(
     baselines = [_baseline(name, local, scored(local)) for name, local in energies.items()]
     results += baselines
     difference = None if shortcut is None else _centred(shortcut - table.basin_energy, table)
+    # A reference of another origin has no terms, so these floors are not known.
+    known = 1.0 if reference_key is None else float("nan")
     noise = noise_floors(
-        laplacian=np.concatenate([label.terms.laplacian for label in labels]),
-        closure_per_atom=np.array([label.closure / label.n_atoms for label in labels]),
+        laplacian=known * np.concatenate([label.terms.laplacian for label in labels]),
+        closure_per_atom=known * np.array([label.closure / label.n_atoms for label in labels]),
         shortcut_rmse=float("nan") if difference is None else float(difference.std()),
         local_energy_by_seed=_seed_ensemble(results),
     )
@@ -146,6 +168,7 @@ def run_score(
         noise,
         remarks,
         predict.refused,
+        target,
     )
 
 
@@ -174,7 +197,8 @@ def score_command(
         typer.Option(help="Labels the models were trained on: adds rigidity, fits the baseline."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write .csv, .json or .html.")
+        Path | None,
+        typer.Option("--output", "-o", help="Write .csv, .json or .html, or the atoms as .extxyz."),
     ] = None,
     bootstrap: Annotated[int, typer.Option(min=20, help="Bootstrap samples.")] = 1000,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the random draws.")] = 0,
@@ -184,13 +208,20 @@ def score_command(
             metavar="energy=NAME,energies=NAME", help="What files of predictions call them."
         ),
     ] = "",
+    reference_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Array of per-atom energies in DATA, any extended XYZ, to score on.",
+        ),
+    ] = None,
 ) -> None:
     """Score the per-atom energies of any model against basin energies."""
     from zeroflux.commands.score_models import key_names
     from zeroflux.commands.score_terminal import check_output, print_report, write_output
 
     if output is not None:
-        check_output(output)
+        check_output(output, has_terms=reference_key is None)
     report = run_score(
         data,
         models,
@@ -199,6 +230,7 @@ def score_command(
         n_bootstrap=bootstrap,
         seed=seed,
         keys=key_names(keys),
+        reference_key=reference_key,
         refuse=lambda line: typer.echo(f"error: {line}", err=True),
     )
     print_report(report)

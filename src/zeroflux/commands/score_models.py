@@ -229,8 +229,8 @@ def _from_file(path: Path, frames: Sequence[Frame], keys: Mapping[str, str]) -> 
         seed=0,
         energies=values * ELECTRONVOLT,
         total=np.array(total) * ELECTRONVOLT if total else None,
-        rounding=_rounding_of_text(values),
-        step=_last_decimal(values) * ELECTRONVOLT,
+        rounding=max(rounding_of_text(values), rounding_of_text(np.array(total))),
+        step=last_decimal(values) * ELECTRONVOLT,
     )
 
 
@@ -245,27 +245,27 @@ def _from_calculator(model: str, frames: Sequence[Frame]) -> Predict:
             _of_calculator(calculator, frame, f"{model} on frame {index}")
             for index, frame in enumerate(frames)
         ]
+        energies = np.concatenate([own for own, _ in found])
+        total = np.array([energy for _, energy in found])
         return Predictions(
             architecture=type(calculator).__name__,
             n_parameters=0,
             seed=0,
-            energies=np.concatenate([energies for energies, _, _ in found]) * ELECTRONVOLT,
-            total=np.array([total for _, total, _ in found]) * ELECTRONVOLT,
-            rounding=max(rounding for _, _, rounding in found),
+            energies=energies.astype(np.float64) * ELECTRONVOLT,
+            total=total * ELECTRONVOLT,
+            rounding=max(_rounding(energies), _rounding(total)),
         )
 
     return predict
 
 
-def _of_calculator(calculator: Any, frame: Frame, where: str) -> tuple[np.ndarray, float, float]:
-    """Per-atom energies and total (eV) of one frame, and their relative precision."""
+def _of_calculator(calculator: Any, frame: Frame, where: str) -> tuple[np.ndarray, float]:
+    """Per-atom energies in the precision they have, and total (eV), of one frame."""
     flag = standalone.FLAGS.get(type(calculator).__name__, "")
     with _as_model_error():
         results = standalone.evaluated(calculator, frame.to_ase(), where)
         own = standalone.per_atom(results, frame.n_atoms, where, flag=flag)
-        total = standalone.total(results["energy"], where)
-    energies = own.astype(np.float64)
-    return energies, total, _rounding(results, energies)
+        return own, standalone.total(results["energy"], where)
 
 
 @contextmanager
@@ -277,30 +277,26 @@ def _as_model_error() -> Iterator[None]:
         raise ModelError(str(error)) from error
 
 
-def _rounding(results: Mapping[str, Any], energies: np.ndarray) -> float:
-    """Relative precision of a calculator's numbers: of their type, or of what they fit into."""
-    types = {
-        value.dtype
-        for name in PER_ATOM_NAMES
-        if isinstance(value := results.get(name), np.ndarray) and value.dtype.kind == "f"
-    }
-    single = float(np.finfo(np.float32).eps)
-    coarsest = max((float(np.finfo(kind).eps) for kind in types), default=0.0)
-    fits = bool((energies.astype(np.float32) == energies).all())
-    return max(coarsest, single) if fits or coarsest >= single else 0.0
+def _rounding(values: np.ndarray) -> float:
+    """Relative precision of a calculator's numbers: of their type, or single if all fit into it."""
+    coarsest = float(np.finfo(values.dtype).eps) if values.dtype.kind == "f" else 0.0
+    fits = bool((values.astype(np.float32) == values).all())
+    return max(coarsest, float(np.finfo(np.float32).eps) if fits else 0.0)
 
 
-def _rounding_of_text(values: np.ndarray) -> float:
+def rounding_of_text(values: np.ndarray) -> float:
     """Single precision if every number of a text is a single-precision number as far as shown."""
     single = values.astype(np.float32).astype(np.float64)
     # Spacing of single-precision numbers has to be coarser than the digits for this to say much.
-    shown = 0.51 * max(_last_decimal(values), 1e-12)
+    shown = 0.51 * max(last_decimal(values), 1e-12)
     spacing = np.spacing(np.abs(values).max(initial=0.0).astype(np.float32))
-    is_single = spacing > 10 * shown and bool((np.abs(single - values) <= shown).all())
+    is_single = (
+        values.size > 0 and spacing > 10 * shown and bool((np.abs(single - values) <= shown).all())
+    )
     return float(np.finfo(np.float32).eps) if is_single else 0.0
 
 
-def _last_decimal(values: np.ndarray) -> float:
+def last_decimal(values: np.ndarray) -> float:
     """Power of ten, 1e-3 to 1e-8, of which all values are multiples; 0 if there is none."""
     for digits in range(3, 9):
         scaled = values * 10.0**digits

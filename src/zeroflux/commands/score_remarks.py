@@ -93,7 +93,7 @@ def model_remarks(
 
 def _unit(ratio: float, r: float, table: ComponentTable, raw: np.ndarray) -> str:
     """A unit other than eV that explains the size of energies, or of their differences."""
-    size = float(np.mean(table.totals(raw) / table.total_energy))
+    size = float(table.totals(raw).sum() / (table.total_energy.sum() or np.inf))
     for name, value in UNITS.items():
         for factor, words in ((1 / value, f"in {name}"), (value, f"converted from {name} twice")):
             if abs(size / factor - 1.0) < 0.01:

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from zeroflux.commands.score import ScoreReport
+from zeroflux.commands.score_reference import write_atoms
 from zeroflux.commands.score_remarks import convention_words
 from zeroflux.errors import ConfigError, missing_extra
 from zeroflux.report import ReportData, write_report
@@ -21,7 +22,7 @@ from zeroflux.report.table import table_csv
 from zeroflux.report.tables import model_table, noise_table, total_table
 from zeroflux.units import ELECTRONVOLT, MILLIELECTRONVOLT
 
-OUTPUTS = (".csv", ".json", ".html")
+OUTPUTS = (".csv", ".json", ".html", ".extxyz")
 _LOCAL = ("model", "system", "species", "RMSE (meV)", "95 % interval (meV)", "spread (meV)")
 _LOCAL += ("slope", "Pearson r", "R²", "rank r within", "offset (meV)")
 _TOTAL = ("model", "system", "RMSE (meV)", "95 % interval (meV)", "MAE (meV)", "configurations")
@@ -56,11 +57,20 @@ def print_report(report: ScoreReport) -> None:
         )
 
 
-def check_output(path: Path) -> None:
-    """Refuse an output that could not be written, before anything is computed."""
+def check_output(path: Path, *, has_terms: bool = True) -> None:
+    """Refuse an output that could not be written, before anything is computed.
+
+    The page shows the terms of basin energies; a reference of another origin has none.
+    """
+    if path.suffix == ".html" and not has_terms:
+        raise ConfigError(
+            f"{path}: the page needs labels of zeroflux, which --reference-key replaces; expected "
+            ".csv, .json or .extxyz."
+        )
     if path.suffix not in OUTPUTS:
         raise ConfigError(
-            f"{path}: unknown kind of output {path.suffix!r}; expected .csv, .json or .html."
+            f"{path}: unknown kind of output {path.suffix!r}; expected .csv, .json, .html "
+            "or .extxyz."
         )
     if path.suffix == ".html":
         for package in ("jinja2", "plotly"):
@@ -78,10 +88,13 @@ def check_output(path: Path) -> None:
 
 
 def write_output(report: ScoreReport, path: Path) -> None:
-    """Write the report as CSV (local energies), JSON or HTML by the suffix of the path."""
+    """Write the report as CSV (local energies), JSON, HTML or atoms by the suffix of the path."""
     check_output(path)
     if path.suffix == ".html":
         write_report(_as_report(report), path, with_figures=False)
+        return
+    if path.suffix == ".extxyz":
+        write_atoms(report, path)
         return
     text = score_json(report) + "\n" if path.suffix == ".json" else _csv(report)
     try:

@@ -86,6 +86,19 @@ def test_a_float32_model_is_scored_and_its_rounding_is_named(data, wrong_rmse):
     assert rmse_mev(report, model) == pytest.approx(wrong_rmse, abs=0.05)
 
 
+def test_a_total_in_single_precision_is_enough_to_follow(labels, data, tmp_path, wrong_rmse):
+    """As of MACE: small energies without the cores, and a large total."""
+    from score_factories import total_in_single_precision
+
+    model = "score_factories:total_in_single_precision"
+    path = predicted_file(tmp_path / "pred.extxyz", labels, factory=total_in_single_precision)
+    for given, name in ((model, model), (str(path), "pred")):
+        report = scored(data, given)
+        assert report.conventions[name].kind == "offsets omitted"
+        assert report.conventions[name].worst_sum_error > SUM_TOLERANCE
+        assert rmse_mev(report, name) == pytest.approx(wrong_rmse, abs=1e-3)
+
+
 def test_a_float32_text_is_scored_and_a_double_with_the_same_misfit_is_not(labels, data, tmp_path):
     path = predicted_file(tmp_path / "pred.extxyz", labels, offset_ev=0.0)
     images = read(path, ":")
@@ -100,6 +113,7 @@ def test_a_float32_text_is_scored_and_a_double_with_the_same_misfit_is_not(label
         atoms.calc.results["energies"] = atoms.calc.results["energies"] + rng.normal(
             scale=1e-4, size=27
         )
+        atoms.calc.results["energy"] += rng.normal(scale=1e-4)
     write(path, images)
     with pytest.raises(ModelError, match="miss the total"):
         scored(data, str(path))
