@@ -16,7 +16,9 @@ import argparse
 import ast
 import gzip
 import importlib
+import itertools
 import lzma
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,9 @@ COMMITTEE_NAMES = ("energy_var", "forces_comm", "energy_comm")
 """Results that tell ``energies`` to be the totals of a committee, as MACE has them."""
 FLAGS = {"CHGNetCalculator": "return_site_energies=True"}
 """What a calculator has to be made with before it gives per-atom energies."""
+
+MAX_BLANK = 1000
+"""Empty lines that may end a file."""
 
 
 class PredictError(Exception):
@@ -86,11 +91,16 @@ def chgnet(**options: Any) -> Any:
     return CHGNetCalculator(**{"return_site_energies": True, **options})
 
 
-def sevennet_0(**options: Any) -> Any:
-    """SevenNet-0 with the weights of its package."""
+def sevennet_0(*, model: str = "7net-0", **options: Any) -> Any:
+    """SevenNet-0 with the weights of its package, or weights of a file."""
     from sevenn.calculator import SevenNetCalculator
 
-    return SevenNetCalculator(**{"model": "7net-0", **options})
+    if model not in ("7net-0", "7net-l3i5") and not Path(model).is_file():
+        raise PredictError(
+            f"sevennet-0 has no weights {model} in its package; nothing is downloaded. Name "
+            "7net-0, 7net-l3i5 or a file."
+        )
+    return SevenNetCalculator(model=model, **options)
 
 
 def mace_mp(*, model: str = "", **options: Any) -> Any:
@@ -341,7 +351,11 @@ def read_frames(path: Path) -> list[Any]:
     opener = {".gz": gzip.open, ".xz": lzma.open}.get(path.suffix, open)
     try:
         with opener(path, "rt") as handle:
+            _check_form(path, handle)
+            handle.seek(0)
             images = read(handle, index=":", format="extxyz")
+    except PredictError:
+        raise
     except Exception as error:  # whatever a damaged file makes of ASE's reader
         raise PredictError(
             f"{path}: cannot be read as extended XYZ ({one_line(error)})."
@@ -349,6 +363,57 @@ def read_frames(path: Path) -> list[Any]:
     if not images:
         raise PredictError(f"{path}: holds no configurations; expected at least one.")
     return images
+
+
+def _check_form(path: Path, lines: Any) -> None:
+    """Refuse headers and rows that do not fit together, on which a reader hangs or shifts columns.
+
+    Counts are held against the rows that follow, and the columns of ``Properties`` against the
+    words of each row, before anything is allocated.
+    """
+    numbered = enumerate(lines, 1)
+    n_frames = 0
+    for line, text in numbered:
+        if not text.strip():
+            if any(rest.strip() for _, rest in itertools.islice(numbered, MAX_BLANK)):
+                raise PredictError(
+                    f"{path}:{line}: found an empty line; expected a number of atoms."
+                )
+            if next(numbered, None) is not None:
+                raise PredictError(
+                    f"{path}:{line}: {MAX_BLANK} empty lines follow; expected an end."
+                )
+            break
+        if not re.fullmatch(r"0*[1-9][0-9]{0,8}", text.strip()):
+            raise PredictError(
+                f"{path}:{line}: found {one_line(text)[:60]!r}; expected a number of atoms."
+            )
+        n_atoms, header = int(text), next(numbered, (line, ""))[1]
+        n_columns = _n_columns(header, f"{path}:{line + 1}")
+        for k in range(n_atoms):
+            row = next(numbered, (0, ""))[1].split()
+            if not row or (n_columns and len(row) != n_columns):
+                raise PredictError(
+                    f"{path}:{line + 2 + k}: found {len(row)} words in row {k + 1} of {n_atoms}; "
+                    f"expected {n_columns or 'at least 4'}."
+                )
+        n_frames += 1
+    if not n_frames:
+        raise PredictError(f"{path}: holds no configurations; expected at least one.")
+
+
+def _n_columns(header: str, where: str) -> int:
+    """Words in a row by ``Properties``; 0 if the header does not say."""
+    found = re.search(r"Properties\s*=\s*[\"']?([^\s\"']+)", header, re.IGNORECASE)
+    if found is None:
+        return 0
+    counts = found[1].split(":")[2::3]
+    if not all(re.fullmatch(r"[0-9]{1,4}", count) for count in counts):
+        raise PredictError(
+            f"{where}: the columns of Properties are {', '.join(counts)[:60]}; expected counts "
+            "below 10000."
+        )
+    return sum(map(int, counts))
 
 
 def write_predictions(path: Path, images: Any, energies: Any, totals: Any) -> None:

@@ -15,7 +15,7 @@ from jaxtyping import Float
 from zeroflux import predict as standalone
 from zeroflux.errors import ModelError
 from zeroflux.frames import Frame
-from zeroflux.predict import PER_ATOM_NAMES, one_line
+from zeroflux.predict import PER_ATOM_NAMES
 from zeroflux.units import ANGSTROM, ELECTRONVOLT
 
 STRUCTURE_SUFFIXES = (".xyz", ".extxyz", ".xyz.gz", ".extxyz.gz", ".xyz.xz", ".extxyz.xz")
@@ -189,19 +189,8 @@ def _from_checkpoint(path: Path, frames: Sequence[Frame]) -> Predict:
 
 def _from_file(path: Path, frames: Sequence[Frame], keys: Mapping[str, str]) -> Predictions:
     """Energies that are already in a file."""
-    from ase.io import read
-
-    from zeroflux.artifacts.extxyz import open_text
-
-    try:
-        with open_text(path, path.suffix, "r") as handle:
-            images = read(handle, index=":", format="extxyz")
-    except Exception as error:  # whatever a damaged file makes of ASE's reader
-        raise ModelError(
-            f"{path}: cannot be read as extended XYZ ({one_line(error)}); expected predicted "
-            "energies. Check the path and the file."
-        ) from error
-    images = images if isinstance(images, list) else [images]
+    with _as_model_error():
+        images = standalone.read_frames(path)
     if len(images) != len(frames):
         raise ModelError(
             f"{path}: holds {len(images)} configurations, the data {len(frames)}; expected the "

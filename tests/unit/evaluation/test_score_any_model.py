@@ -104,6 +104,13 @@ def test_weights_that_no_package_holds_are_asked_for_and_not_downloaded(monkeypa
     monkeypatch.setitem(sys.modules, "mace.calculators", calculators)
     with pytest.raises(standalone.PredictError, match=r"nothing is downloaded\. Name the file"):
         standalone.calculator_of("mace-mp")
+    sevenn = type(sys)("sevenn.calculator")
+    sevenn.SevenNetCalculator = lambda model: OnRequest()
+    monkeypatch.setitem(sys.modules, "sevenn", type(sys)("sevenn"))
+    monkeypatch.setitem(sys.modules, "sevenn.calculator", sevenn)
+    with pytest.raises(standalone.PredictError, match="nothing is downloaded"):
+        standalone.calculator_of("sevennet-0?model=7net-omni")
+    assert isinstance(standalone.calculator_of("sevennet-0"), OnRequest)  # control
 
 
 def test_a_package_adds_its_own_name(monkeypatch):

@@ -183,6 +183,34 @@ def test_wrapped_positions_are_the_same_configuration(labels, data, tmp_path, wr
     assert rmse_mev(scored(data, path), "pred") == pytest.approx(wrong_rmse, abs=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda t: t.replace("energies:R:1", "energies:R:1000000000000", 1), "2: the columns of"),
+        (lambda t: t.replace("27\n", "270000000\n", 1), ": found .* expected"),
+        (lambda t: t.replace("27\n", "28\n", 1), ": found 1 words in row 28 of 28"),
+        (lambda t: t.replace("27\n", "2_7\n", 1), "1: found '2_7'; expected a number of atoms"),
+        (lambda t: t.replace("27\n", "٢٧\n", 1), "1: found '٢٧'; expected a number of atoms"),
+        (lambda t: t.replace("Ar ", "Ar 0.0 ", 1), "3: found 6 words in row 1 of 27; expected 5"),
+        (lambda t: t[: len(t) // 2 - 30], ": found . words in row"),
+        (lambda t: t + "\n" * 5000, "1000 empty lines follow"),
+        (lambda t: t + "\n\nmore\n", "found an empty line"),
+        (lambda t: "", "holds no configurations"),
+    ],
+)
+def test_a_file_whose_header_and_rows_do_not_fit_is_named_with_its_line(
+    labels, data, tmp_path, edit, message
+):
+    path = predicted_file(tmp_path / "pred.extxyz", labels)
+    text = path.read_text()
+    path.write_text(edit(text))
+    with pytest.raises(ModelError, match=rf"pred\.extxyz:.*{message}") as caught:
+        scored(data, str(path))
+    assert "\n" not in str(caught.value)
+    path.write_text(text + "\n\n")  # control
+    assert "pred" in scored(data, str(path)).conventions
+
+
 def test_a_total_that_is_no_number_is_named(labels, data, tmp_path):
     path = predicted_file(tmp_path / "pred.extxyz", labels)
     text = path.read_text().splitlines(keepends=True)
