@@ -498,8 +498,6 @@ def _seed_ensemble(results: list[ModelResult]) -> np.ndarray | None:
 
 def _centred(energy: np.ndarray, table: ComponentTable) -> np.ndarray:
     """Energy less the mean of its species in its system."""
-    import numpy as np
+    from zeroflux.commands.score_remarks import centred
 
-    systems = np.unique(np.array(table.systems), return_inverse=True)[1][table.configuration]
-    code = np.unique(np.stack([systems, table.species]), axis=1, return_inverse=True)[1].ravel()
-    return energy - (np.bincount(code, weights=energy) / np.bincount(code))[code]
+    return centred(energy, table)

@@ -56,8 +56,8 @@ def model_remarks(
 
     ``local`` are the energies on the zero of the labels, ``raw`` as the model gives them (hartree).
     """
-    x = _centred(table.basin_energy, table)
-    y = _centred(local, table)
+    x = centred(table.basin_energy, table)
+    y = centred(local, table)
     if y.std() < 1e-9 * max(1.0, float(np.abs(local).max())):
         return [f"{name}: every atom of a species has the same energy; nothing is decomposed."]
     within_x, within_y = _within(x, table), _within(y, table)
@@ -147,7 +147,7 @@ def _within(values: np.ndarray, table: ComponentTable) -> np.ndarray:
     return values - (np.bincount(code, weights=values) / np.bincount(code))[code]
 
 
-def _centred(values: np.ndarray, table: ComponentTable) -> np.ndarray:
+def centred(values: np.ndarray, table: ComponentTable) -> np.ndarray:
     """Values less the mean of their species in their system."""
     system = np.unique(np.array(table.systems), return_inverse=True)[1][table.configuration]
     code = np.unique(np.stack([system, table.species]), axis=1, return_inverse=True)[1].ravel()
