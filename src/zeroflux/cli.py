@@ -10,6 +10,7 @@ import typer
 
 from zeroflux.commands.basins import basins_command
 from zeroflux.commands.data import data_app
+from zeroflux.commands.predict import predict_command
 from zeroflux.commands.score import score_command
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 app.command("basins")(basins_command)
 app.command("score")(score_command)
+app.command("predict")(predict_command)
 app.add_typer(data_app)
 
 ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file; see `template`.")]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from zeroflux.report import ModelResult
 
 Reference = Literal["direct", "shortcut"]
+BASELINES = ("E/N", "random split", "pair potential")
+"""Names that no model gets."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,19 @@ class ScoreReport:
     rigidity: dict[str, RigidityProfile]
     """By the name of the model; empty without training configurations."""
     noise: NoiseFloors
+    remarks: tuple[str, ...] = ()
+    """What a reader of the tables has to know."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Why a model was left out, by its name."""
+    target: np.ndarray | None = None
+    """What the local energies were held against, per atom (hartree)."""
+
+
+def stream(seed: int, purpose: str) -> np.random.Generator:
+    """Random numbers of one purpose: the same whatever else is drawn, and however often."""
+    import numpy as np
+
+    return np.random.default_rng([seed, *purpose.encode()])
 
 
 def run_score(
@@ -46,15 +61,21 @@ def run_score(
     training: Path | None = None,
     n_bootstrap: int = 1000,
     seed: int = 0,
+    keys: Mapping[str, str] | None = None,
+    reference_key: str | None = None,
+    refuse: Callable[[str], object] | None = None,
 ) -> ScoreReport:
     """Score models on labelled configurations.
+
+    A model that cannot be scored does not cost the others: it is left out and named in
+    ``refused``. All models are opened before the first is computed.
 
     Parameters
     ----------
     data
         Labels written by ``zeroflux label``, or the name of a pool of the open data set.
     models
-        Checkpoints, files of predicted energies, or ``package.module:factory``.
+        Checkpoints, files of predicted energies, or calculators; see `score_models.opened`.
     reference
         ``"direct"`` basin energies, or those of the best ``"shortcut"``.
     training
@@ -63,59 +84,95 @@ def run_score(
     n_bootstrap
         Bootstrap samples of every interval.
     seed
-        Of all random draws.
+        Of all random draws, each purpose with a stream of its own (`stream`).
+    keys
+        Names under which files of predictions hold ``energy`` and ``energies``.
+    reference_key
+        Array of per-atom energies (eV) that is the reference; `data` and `training` are then any
+        extended XYZ that has it.
+    refuse
+        Called with a line as soon as a model is found unfit.
 
     Raises
     ------
     ArtifactError
         If the data cannot be read.
     ModelError
-        If a model cannot be loaded, or its per-atom energies are no decomposition of its total.
+        If no model can be loaded and has per-atom energies that decompose its total.
     """
     import numpy as np
 
     from zeroflux.artifacts.extxyz import read_labels
-    from zeroflux.commands.score_models import predict
+    from zeroflux.commands.score_reference import read_reference
+    from zeroflux.commands.score_remarks import baseline_remarks, model_remarks, set_remarks
     from zeroflux.correlation import component_table
     from zeroflux.data import file_or_pool
-    from zeroflux.evaluation import find_convention, noise_floors
+    from zeroflux.errors import ConfigError
+    from zeroflux.evaluation import noise_floors
     from zeroflux.labels import require_closed
 
-    labels = read_labels(file_or_pool(data))
-    require_closed(labels, where=str(data))
+    def read(given: Path) -> list[Label]:
+        path = file_or_pool(given)
+        return read_labels(path) if reference_key is None else read_reference(path, reference_key)
+
+    if reference_key is not None and reference == "shortcut":
+        raise ConfigError(
+            "Found --reference shortcut and --reference-key; a shortcut needs the terms of "
+            "zeroflux's labels. Leave out one of them."
+        )
+    labels = read(data)
+    if reference_key is None:
+        require_closed(labels, where=str(data))
     table = component_table(labels)
     frames = [label.frame for label in labels]
-    rng = np.random.default_rng(seed)
-    shortcut = _shortcut_energy(table, rng)
+    train_labels = labels if training is None else read(training)
+    predict = _Predict(models, frames, keys, refuse)
+    shortcut = None
+    if reference_key is None:
+        shortcut = _shortcut_energy(table, stream(seed, "shortcut"))
     target, words = _reference(table, shortcut, reference)
-    train_labels = labels if training is None else read_labels(file_or_pool(training))
+    words = words if reference_key is None else f"array {reference_key} of {data}"
 
-    results, conventions, profiles = [], {}, {}
-    for given in models:
-        found = predict(given, frames)
-        convention = find_convention(
-            energies=found.energies,
-            model_total=found.total,
-            reference_total=table.total_energy,
-            species=table.species,
-            configuration=table.configuration,
-            name=found.name,
-        )
+    def scored(local: np.ndarray) -> tuple:
+        # One stream for every model: the same configurations are resampled for all.
+        return _scores(local, target, table, n_bootstrap, stream(seed, "bootstrap"))
+
+    results, conventions, profiles, mistakes = [], {}, {}, []
+    for name, found, convention in predict.each(table):
         local = _on_zero_of_labels(found, convention, table)
-        conventions[found.name] = convention
-        results.append(_result(found, local, target, table, n_bootstrap, rng))
+        conventions[name] = convention
+        results.append(_result(name, found, local, scored(local)))
+        mistakes += model_remarks(name, local, table, frames, found.energies)
         if training is not None:
-            profiles[found.name] = _profile(local, target, table, frames, train_labels)
-    for name, energy in _baselines(table, frames, train_labels, training is None, rng).items():
-        results.append(_baseline(name, energy, target, table, n_bootstrap, rng))
+            profiles[name] = _profile(local, target, table, frames, train_labels)
+    energies = _baselines(table, frames, train_labels, training is None, seed)
+    baselines = [_baseline(name, local, scored(local)) for name, local in energies.items()]
+    results += baselines
     difference = None if shortcut is None else _centred(shortcut - table.basin_energy, table)
+    # A reference of another origin has no terms, so these floors are not known.
+    known = 1.0 if reference_key is None else float("nan")
     noise = noise_floors(
-        laplacian=np.concatenate([label.terms.laplacian for label in labels]),
-        closure_per_atom=np.array([label.closure / label.n_atoms for label in labels]),
+        laplacian=known * np.concatenate([label.terms.laplacian for label in labels]),
+        closure_per_atom=known * np.array([label.closure / label.n_atoms for label in labels]),
         shortcut_rmse=float("nan") if difference is None else float(difference.std()),
         local_energy_by_seed=_seed_ensemble(results),
     )
-    return ScoreReport(labels, words, tuple(results), conventions, profiles, noise)
+    remarks = (
+        *set_remarks(table),
+        *mistakes,
+        *baseline_remarks(baselines, is_out_of_fold=training is None),
+    )
+    return ScoreReport(
+        labels,
+        words,
+        tuple(results),
+        conventions,
+        profiles,
+        noise,
+        remarks,
+        predict.refused,
+        target,
+    )
 
 
 def score_command(
@@ -129,8 +186,9 @@ def score_command(
     models: Annotated[
         list[str],
         typer.Argument(
-            help="Checkpoint, extended XYZ with `energies`, or package.module:factory of an ASE "
-            "calculator.",
+            help="Checkpoint, extended XYZ with `energies`, a known name (chgnet, sevennet-0, "
+            "mace-mp, gfn2, lj) or package.module:callable of an ASE calculator, with ?key=value"
+            "&key=value; NAME= before any of them names its row.",
             metavar="MODEL...",
         ),
     ],
@@ -142,20 +200,119 @@ def score_command(
         typer.Option(help="Labels the models were trained on: adds rigidity, fits the baseline."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write .csv, .json or .html.")
+        Path | None,
+        typer.Option("--output", "-o", help="Write .csv, .json or .html, or the atoms as .extxyz."),
     ] = None,
     bootstrap: Annotated[int, typer.Option(min=20, help="Bootstrap samples.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random draws.")] = 0,
+    keys: Annotated[
+        str,
+        typer.Option(
+            metavar="energy=NAME,energies=NAME", help="What files of predictions call them."
+        ),
+    ] = "",
+    reference_key: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Array of per-atom energies in DATA, any extended XYZ, to score on.",
+        ),
+    ] = None,
 ) -> None:
     """Score the per-atom energies of any model against basin energies."""
-    from zeroflux.commands.score_terminal import print_report, write_output
+    from zeroflux.commands.score_models import key_names
+    from zeroflux.commands.score_terminal import check_output, print_report, write_output
 
+    if output is not None:
+        check_output(output, has_terms=reference_key is None)
     report = run_score(
-        data, models, reference=reference, training=training, n_bootstrap=bootstrap, seed=seed
+        data,
+        models,
+        reference=reference,
+        training=training,
+        n_bootstrap=bootstrap,
+        seed=seed,
+        keys=key_names(keys),
+        reference_key=reference_key,
+        refuse=lambda line: typer.echo(f"error: {line}", err=True),
     )
     print_report(report)
     if output is not None:
         write_output(report, output)
+    if report.refused:
+        raise typer.Exit(2)
+
+
+class _Predict:
+    """Models opened side by side; what one of them raises is kept and costs it alone."""
+
+    def __init__(
+        self,
+        models: Sequence[str],
+        frames: list[Frame],
+        keys: Mapping[str, str] | None,
+        refuse: Callable[[str], object] | None,
+    ) -> None:
+        from zeroflux.commands.score_models import opened, row_names
+
+        self.refused: dict[str, str] = {}
+        self._tell = refuse
+        self._ready: dict[str, Callable[[], Predictions]] = {}
+        for name, given in zip(row_names(models, taken=BASELINES), models, strict=True):
+            if (
+                found := self._tried(name, lambda given=given: opened(given, frames, keys=keys))
+            ) is not None:
+                self._ready[name] = found
+        self._expect_one()
+
+    def each(self, table: ComponentTable):
+        """Name, predictions and convention of every model that can be scored."""
+        from zeroflux.evaluation import find_convention
+
+        n_scored = 0
+        for name, predict in self._ready.items():
+            found = self._tried(name, predict)
+            if found is None:
+                continue
+            convention = self._tried(
+                name,
+                lambda found=found, name=name: find_convention(
+                    energies=found.energies,
+                    model_total=found.total,
+                    reference_total=table.total_energy,
+                    species=table.species,
+                    configuration=table.configuration,
+                    rounding=found.rounding,
+                    step=found.step,
+                    name=name,
+                ),
+            )
+            if convention is not None:
+                n_scored += 1
+                yield name, found, convention
+        if not n_scored:
+            self._expect_one(are_left=False)
+
+    def _tried(self, name: str, action):
+        """What the action returns, or None and a line why there is nothing."""
+        from zeroflux.errors import ZerofluxError
+
+        try:
+            return action()
+        except ZerofluxError as error:
+            self.refused[name] = str(error)
+            if self._tell is not None:
+                self._tell(str(error))
+            return None
+
+    def _expect_one(self, *, are_left: bool = True) -> None:
+        from zeroflux.errors import ModelError
+
+        if self._ready and are_left:
+            return
+        if self._tell is None or len(self.refused) == 1:
+            raise ModelError(" ".join(self.refused.values()))
+        raise ModelError(f"None of {len(self.refused)} models can be scored. See the lines above.")
 
 
 def _reference(
@@ -222,43 +379,27 @@ def _scores(
     )
 
 
-def _result(
-    found: Predictions,
-    local: np.ndarray,
-    target: np.ndarray,
-    table: ComponentTable,
-    n_bootstrap: int,
-    rng: np.random.Generator,
-) -> ModelResult:
+def _result(name: str, found: Predictions, local: np.ndarray, scored: tuple) -> ModelResult:
     """Record of a model."""
     from zeroflux.report import ModelResult
 
-    scores, totals = _scores(local, target, table, n_bootstrap, rng)
     return ModelResult(
-        name=found.name,
+        name=name,
         architecture=found.architecture,
         n_parameters=found.n_parameters,
         seed=found.seed,
         trained_on="unknown",
         local_energy=local,
-        scores=scores,
-        totals=totals,
+        scores=scored[0],
+        totals=scored[1],
     )
 
 
-def _baseline(
-    name: str,
-    local: np.ndarray,
-    target: np.ndarray,
-    table: ComponentTable,
-    n_bootstrap: int,
-    rng: np.random.Generator,
-) -> ModelResult:
+def _baseline(name: str, local: np.ndarray, scored: tuple) -> ModelResult:
     """Record of a baseline."""
     from zeroflux.report import ModelResult
 
-    scores, totals = _scores(local, target, table, n_bootstrap, rng)
-    return ModelResult(name, "baseline", 0, 0, "totals", local, scores, totals, is_baseline=True)
+    return ModelResult(name, "baseline", 0, 0, "totals", local, *scored, is_baseline=True)
 
 
 def _baselines(
@@ -266,7 +407,7 @@ def _baselines(
     frames: list[Frame],
     train_labels: list[Label],
     is_out_of_fold: bool,
-    rng: np.random.Generator,
+    seed: int,
 ) -> dict[str, np.ndarray]:
     """E/N, a random split of the same totals, and a pair potential fitted to totals."""
     import numpy as np
@@ -281,7 +422,11 @@ def _baselines(
     baselines = {
         "E/N": mean_energy_baseline(table.total_energy, table.configuration, species=table.species),
         "random split": random_split_baseline(
-            table.total_energy, table.configuration, spread=spread, rng=rng, species=table.species
+            table.total_energy,
+            table.configuration,
+            spread=spread,
+            species=table.species,
+            rng=stream(seed, "random split"),
         ),
     }
     if not is_out_of_fold:
@@ -293,7 +438,7 @@ def _baselines(
         if all(set(map(int, frame.atomic_numbers)) <= known for frame in frames):
             baselines["pair potential"] = np.concatenate([fit.local_energies(f) for f in frames])
     elif len(frames) >= 10:
-        folds = rng.permutation(np.arange(len(frames)) % 5)
+        folds = stream(seed, "folds of the pair potential").permutation(np.arange(len(frames)) % 5)
         local: list[np.ndarray] = [np.empty(0)] * len(frames)
         for fold in range(5):
             kept = np.flatnonzero(folds != fold)
@@ -345,20 +490,17 @@ def _seed_ensemble(results: list[ModelResult]) -> np.ndarray | None:
     """Local energies of the largest group of models that differ by their seed only."""
     import numpy as np
 
-    groups: dict[tuple[str, int], list[np.ndarray]] = {}
+    groups: dict[tuple[str, int], dict[int, np.ndarray]] = {}
     for model in results:
         if model.n_parameters:
-            groups.setdefault((model.architecture, model.n_parameters), []).append(
-                model.local_energy
-            )
-    largest = max(groups.values(), key=len, default=[])
-    return np.array(largest) if len(largest) > 1 else None
+            group = groups.setdefault((model.architecture, model.n_parameters), {})
+            group[model.seed] = model.local_energy
+    largest = max(groups.values(), key=len, default={})
+    return np.array([*largest.values()]) if len(largest) > 1 else None
 
 
 def _centred(energy: np.ndarray, table: ComponentTable) -> np.ndarray:
     """Energy less the mean of its species in its system."""
-    import numpy as np
+    from zeroflux.commands.score_remarks import centred
 
-    systems = np.unique(np.array(table.systems), return_inverse=True)[1][table.configuration]
-    code = np.unique(np.stack([systems, table.species]), axis=1, return_inverse=True)[1].ravel()
-    return energy - (np.bincount(code, weights=energy) / np.bincount(code))[code]
+    return centred(energy, table)

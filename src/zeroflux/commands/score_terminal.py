@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import sys
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from zeroflux.commands.score import ScoreReport
-from zeroflux.errors import ConfigError
+from zeroflux.commands.score_reference import write_atoms
+from zeroflux.commands.score_remarks import convention_words
+from zeroflux.errors import ConfigError, missing_extra
 from zeroflux.report import ReportData, write_report
 from zeroflux.report.table import table_csv
 from zeroflux.report.tables import model_table, noise_table, total_table
 from zeroflux.units import ELECTRONVOLT, MILLIELECTRONVOLT
 
+OUTPUTS = (".csv", ".json", ".html", ".extxyz")
 _LOCAL = ("model", "system", "species", "RMSE (meV)", "95 % interval (meV)", "spread (meV)")
 _LOCAL += ("slope", "Pearson r", "R²", "rank r within", "offset (meV)")
 _TOTAL = ("model", "system", "RMSE (meV)", "95 % interval (meV)", "MAE (meV)", "configurations")
@@ -34,29 +40,71 @@ def print_report(report: ScoreReport) -> None:
     noise = noise_table(_as_report(report))
     if noise.rows:
         _print(console, "Noise floors", noise, noise.columns)
+    for remark in report.remarks:
+        console.print(f"remark: {remark}", soft_wrap=True, markup=False)
+    for name, why in report.refused.items():
+        words = why if why.startswith(name) else f"{name}: {why}"
+        console.print(f"left out: {words}", soft_wrap=True, markup=False)
     for name, convention in report.conventions.items():
-        console.print(f"{name}: {_convention_words(convention)}", soft_wrap=True)
+        console.print(f"{name}: {convention_words(convention)}", soft_wrap=True, markup=False)
     for name, profile in report.rigidity.items():
         groups = ", ".join(f"{value / MILLIELECTRONVOLT:.2f}" for value in profile.rmse)
         console.print(
             f"{name}: error by rigidity, least rigid quarter first: {groups} meV; rank "
             f"correlation of |error| with rigidity {profile.correlation:+.2f}.",
             soft_wrap=True,
+            markup=False,
+        )
+
+
+def check_output(path: Path, *, has_terms: bool = True) -> None:
+    """Refuse an output that could not be written, before anything is computed.
+
+    The page shows the terms of basin energies; a reference of another origin has none.
+    """
+    if path.suffix == ".html" and not has_terms:
+        raise ConfigError(
+            f"{path}: the page needs labels of zeroflux, which --reference-key replaces; expected "
+            ".csv, .json or .extxyz."
+        )
+    if path.suffix not in OUTPUTS:
+        raise ConfigError(
+            f"{path}: unknown kind of output {path.suffix!r}; expected .csv, .json, .html "
+            "or .extxyz."
+        )
+    if path.suffix == ".html":
+        for package in ("jinja2", "plotly"):
+            if find_spec(package) is None:
+                raise missing_extra(package, "report")
+    if not path.parent.is_dir():
+        raise ConfigError(
+            f"{path}: there is no folder {path.parent}; expected one to write into. Make it first."
+        )
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ConfigError(
+            f"{path}: cannot be written; expected the name of a file in a folder that can be "
+            "written. Name another."
         )
 
 
 def write_output(report: ScoreReport, path: Path) -> None:
-    """Write the report as CSV (local energies), JSON or HTML by the suffix of the path."""
+    """Write the report as CSV (local energies), JSON, HTML or atoms by the suffix of the path."""
+    check_output(path)
     if path.suffix == ".html":
         write_report(_as_report(report), path, with_figures=False)
-    elif path.suffix == ".json":
-        path.write_text(score_json(report) + "\n", encoding="utf-8")
-    elif path.suffix == ".csv":
-        path.write_text(table_csv(model_table(report.models)), encoding="utf-8")
-    else:
-        raise ConfigError(
-            f"{path}: unknown kind of output {path.suffix!r}; expected .csv, .json or .html."
-        )
+        return
+    if path.suffix == ".extxyz":
+        write_atoms(report, path)
+        return
+    text = score_json(report) + "\n" if path.suffix == ".json" else _csv(report)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be written ({error.strerror}). Name another.") from error
+
+
+def _csv(report: ScoreReport) -> str:
+    return table_csv(model_table(report.models))
 
 
 def score_json(report: ScoreReport) -> str:
@@ -102,6 +150,7 @@ def score_json(report: ScoreReport) -> str:
                 "omitted_ev": in_ev(c.omitted),
                 "zero_shift_ev": in_ev(c.zero_shift),
                 "is_shift_unique": c.is_shift_unique,
+                "is_tested": c.is_tested,
                 "worst_sum_error_ev": c.worst_sum_error / ELECTRONVOLT,
             }
             for name, c in report.conventions.items()
@@ -113,18 +162,20 @@ def score_json(report: ScoreReport) -> str:
             }
             for name, p in report.rigidity.items()
         },
+        "remarks": list(report.remarks),
+        "refused": report.refused,
         "noise_floors_ev": {k: v / ELECTRONVOLT for k, v in asdict(report.noise).items()},
     }
     return json.dumps(_without_nan(payload), indent=1)
 
 
 def _without_nan(value: object) -> object:
-    """The same with NaN, which JSON lacks, as null."""
+    """The same with NaN and infinity, which JSON lacks, as null."""
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_without_nan(item) for item in value]
-    return None if isinstance(value, float) and value != value else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _as_report(report: ScoreReport) -> ReportData:
@@ -139,31 +190,13 @@ def _as_report(report: ScoreReport) -> ReportData:
         provenance={
             "Reference": {"local energies are held against": report.reference},
             "Conventions": {
-                name: _convention_words(convention)
+                name: convention_words(convention)
                 for name, convention in report.conventions.items()
             },
+            **({"Remarks": dict(enumerate(report.remarks, 1))} if report.remarks else {}),
+            **({"Left out": report.refused} if report.refused else {}),
         },
     )
-
-
-def _convention_words(convention) -> str:
-    """A convention in plain words with numbers."""
-    from ase.data import chemical_symbols
-
-    def by_species(energies) -> str:
-        return ", ".join(
-            f"{chemical_symbols[z]} {value / ELECTRONVOLT:+.4f} eV" for z, value in energies.items()
-        )
-
-    words = (
-        "Σ energies = energy"
-        if convention.kind == "complete"
-        else f"per-atom energies omit a constant per species ({by_species(convention.omitted)})"
-    )
-    words += f"; zero of energy against the labels: {by_species(convention.zero_shift)}, removed"
-    if not convention.is_shift_unique:
-        words += " (one composition fixes only the sum over species)"
-    return words + "."
 
 
 def _print(console: Console, title: str, table, columns: tuple[str, ...]) -> None:

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from zeroflux.potentials.descriptors import SymmetryFunctions
 from zeroflux.potentials.layers import (
     Params,
+    ShapesOnly,
     apply_dense,
     dense,
     random_numbers,
@@ -92,7 +93,7 @@ class BehlerParrinello:
         """Features with zero mean and unit spread."""
         return standardised(inputs, statistics)
 
-    def init(self, key: Array | int) -> Params:
+    def init(self, key: Array | int | ShapesOnly) -> Params:
         """Random parameters; the layers of all elements are stacked along the first axis."""
         sizes = [self.descriptor.n_features] + [self.width] * self.depth + [1]
         rng = random_numbers(key)

@@ -24,24 +24,34 @@ memory that the process holds already: with 4096 a step of 1000 atoms spent most
 new pages (docs/potentials.md)."""
 
 
-def random_numbers(key: Array | int) -> np.random.Generator:
+class ShapesOnly:
+    """Stands for a source of starting parameters where only their shapes are asked for."""
+
+    def standard_normal(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Zeros, which cost nothing while JAX traces."""
+        return jnp.zeros(shape, dtype)
+
+
+def random_numbers(key: Array | int | ShapesOnly) -> np.random.Generator | ShapesOnly:
     """Source of starting parameters, from a seed or a JAX key.
 
     NumPy's, since XLA compiles its own for each shape anew, at a cost beyond that of training
     a small network.
     """
+    if isinstance(key, ShapesOnly):
+        return key
     return np.random.default_rng(
         key if isinstance(key, int) else np.asarray(jax.random.key_data(key))
     )
 
 
-def normal(rng: np.random.Generator, shape: tuple[int, ...]) -> Array:
+def normal(rng: np.random.Generator | ShapesOnly, shape: tuple[int, ...]) -> Array:
     """Standard normal numbers in single precision."""
     return jnp.asarray(rng.standard_normal(shape, np.float32))
 
 
 def dense(
-    rng: np.random.Generator,
+    rng: np.random.Generator | ShapesOnly,
     fan_in: int,
     fan_out: int,
     *,

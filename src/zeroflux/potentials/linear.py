@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from zeroflux.potentials.descriptors import SymmetryFunctions, gaussian_basis, neighbor_one_hot
-from zeroflux.potentials.layers import Params
+from zeroflux.potentials.layers import Params, ShapesOnly
 from zeroflux.potentials.neighbors import Neighborhood
 from zeroflux.potentials.standardisation import (
     FeatureInputs,
@@ -93,7 +93,7 @@ class Linear:
         """Features with zero mean and unit spread."""
         return standardised(inputs, statistics)
 
-    def init(self, key: Array | int) -> Params:
+    def init(self, key: Array | int | ShapesOnly) -> Params:
         """Zero weights; the key is not used."""
         del key
         return {
@@ -188,7 +188,7 @@ class Pair:
         """Features with zero mean per element."""
         return standardised(inputs, statistics)
 
-    def init(self, key: Array | int) -> Params:
+    def init(self, key: Array | int | ShapesOnly) -> Params:
         """Zero weights; the key is not used."""
         del key
         return {

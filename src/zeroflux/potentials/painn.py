@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 from zeroflux.potentials.layers import (
     DEEP,
     Params,
+    ShapesOnly,
     apply_dense,
     dense,
     normal,
@@ -102,7 +103,7 @@ class PaiNN(MessagePassing):
             self.cutoff, self.n_species, self.n_radial, self.inner, True, self.n_layers > 1
         )
 
-    def init(self, key: Array | int) -> Params:
+    def init(self, key: Array | int | ShapesOnly) -> Params:
         """Random parameters."""
         w, s = self.width, self.n_species
         rng = random_numbers(key)

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from zeroflux.errors import ModelError
 from zeroflux.potentials.bpnn import BehlerParrinello
-from zeroflux.potentials.layers import Params
+from zeroflux.potentials.layers import Params, ShapesOnly
 from zeroflux.potentials.linear import Linear, Pair
 from zeroflux.potentials.neighbors import Neighborhood
 from zeroflux.potentials.painn import PaiNN
@@ -59,7 +59,7 @@ class Architecture(Protocol):
         """Architecture with about this number of parameters."""
         ...
 
-    def init(self, key: Array | int) -> Params:
+    def init(self, key: Array | int | ShapesOnly) -> Params:
         """Starting parameters."""
         ...
 

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 from zeroflux.potentials.layers import (
     DEEP,
     Params,
+    ShapesOnly,
     apply_dense,
     dense,
     normal,
@@ -74,7 +75,7 @@ class SchNet(MessagePassing):
         count = (1, 2 * n_species + 2 + n * (one.n_radial + 1), 3 * n)
         return replace(one, width=width_for(n_parameters, count))
 
-    def init(self, key: Array | int) -> Params:
+    def init(self, key: Array | int | ShapesOnly) -> Params:
         """Random parameters."""
         w = self.width
         rng = random_numbers(key)

@@ -13,6 +13,7 @@ import numpy as np
 from zeroflux.errors import ArtifactError
 from zeroflux.potentials.energy import Model
 from zeroflux.potentials.registry import architecture_from, hyperparameters
+from zeroflux.training.checkpoint_form import Forms, check_values, model_form
 from zeroflux.training.fit import CurveRow
 from zeroflux.training.state import named_leaves, nested, read_tensors, write_tensors
 
@@ -52,13 +53,21 @@ def load_model(path: Path | str) -> Model:
     ArtifactError
         If the file is missing, damaged or of another schema.
     """
-    arrays, header = read_tensors(Path(path))
-    found = (header.get("kind"), header.get("schema_version"))
-    if found != ("model", SCHEMA_VERSION):
-        raise ArtifactError(
-            f"{path}: holds {found[0]} of schema {found[1]}; expected a model of schema "
-            f"{SCHEMA_VERSION}. Train again with this version."
-        )
+
+    def check(header: dict[str, Any], forms: Forms) -> None:
+        found = (header.get("kind"), header.get("schema_version"))
+        if found != ("model", SCHEMA_VERSION):
+            raise ArtifactError(
+                f"{path}: holds {found[0]} of schema {found[1]}; expected a model of schema "
+                f"{SCHEMA_VERSION}. Train again with this version."
+            )
+        model_form(header, forms)
+
+    arrays, header = read_tensors(Path(path), check=check)
+    try:
+        check_values(arrays)
+    except ValueError as error:
+        raise ArtifactError(f"{path}: {error}. The file is damaged; train again.") from error
     tree = nested(arrays)
     return Model(
         architecture=architecture_from(header["architecture"], header["hyperparameters"]),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,18 @@ import numpy as np
 from zeroflux.errors import ArtifactError, missing_extra
 
 METADATA_KEY = "zeroflux"
+CHECKSUM_KEY = "sha256"
 
 
 def named_leaves(tree: Any) -> dict[str, np.ndarray]:
     """Arrays of a tree by their path, such as ``params/layer0/weight``."""
+    return {name: np.ascontiguousarray(leaf) for name, leaf in leaves_by_path(tree).items()}
+
+
+def leaves_by_path(tree: Any) -> dict[str, Any]:
+    """Leaves of a tree, of whatever kind, by their path."""
     leaves, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {
-        "/".join(_name(part) for part in path): np.ascontiguousarray(leaf) for path, leaf in leaves
-    }
+    return {"/".join(_name(part) for part in path): leaf for path, leaf in leaves}
 
 
 def _name(part: Any) -> str:
@@ -52,14 +58,30 @@ def write_tensors(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str,
     path.parent.mkdir(parents=True, exist_ok=True)
     # safetensors stores no zero-dimensional NumPy scalars reliably: keep them one-dimensional
     contiguous = {k: np.ascontiguousarray(np.atleast_1d(v)) for k, v in arrays.items()}
-    header = {METADATA_KEY: json.dumps(metadata, sort_keys=True)}
+    text = json.dumps(metadata, sort_keys=True)
+    header = {METADATA_KEY: text, CHECKSUM_KEY: _checksum(contiguous, text)}
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     temporary.write_bytes(save(contiguous, metadata=header))
     temporary.replace(path)
 
 
-def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def _checksum(arrays: dict[str, np.ndarray], text: str) -> str:
+    """Of the names, types, shapes and values of the arrays and of the JSON header."""
+    digest = hashlib.sha256(text.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def read_tensors(
+    path: Path, *, check: Callable[[dict[str, Any], dict[str, Any]], object] | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Arrays and JSON header of a file written by `write_tensors`; no code is unpickled.
+
+    ``check`` gets the header and the type and shape of every array by its name before any array
+    is read; what it finds wrong it raises as `ValueError`.
 
     Raises
     ------
@@ -72,13 +94,24 @@ def read_tensors(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         raise missing_extra("safetensors", "learn") from error
     try:
         with safe_open(str(path), framework="numpy") as stored:
-            header = json.loads((stored.metadata() or {})[METADATA_KEY])
-            arrays = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            texts = stored.metadata() or {}
+            if METADATA_KEY not in texts:
+                raise ValueError(f"its header has no entry '{METADATA_KEY}'")
+            header = json.loads(texts[METADATA_KEY])
+            if not isinstance(header, dict):
+                raise ValueError(f"its entry '{METADATA_KEY}' is no mapping")
+            slices = {name: stored.get_slice(name) for name in stored.keys()}  # noqa: SIM118
+            if check is not None:
+                check(header, {n: (s.get_dtype(), tuple(s.get_shape())) for n, s in slices.items()})
+            arrays = {name: stored.get_tensor(name) for name in slices}
+        if texts.get(CHECKSUM_KEY, None) not in (None, _checksum(arrays, texts[METADATA_KEY])):
+            raise ValueError("its content does not match its checksum")
     except FileNotFoundError as error:
         raise ArtifactError(f"{path}: no such file; expected a checkpoint.") from error
-    except (SafetensorError, KeyError, ValueError, OSError) as error:
+    except (SafetensorError, TypeError, ValueError, OSError, RecursionError) as error:
         raise ArtifactError(
-            f"{path}: not a zeroflux safetensors file ({error}). Train again, or name another file."
+            f"{path}: not a sound zeroflux safetensors file ({error}). Train again, or name "
+            "another file."
         ) from error
     return arrays, header
 

@@ -158,7 +158,7 @@ def test_files_of_other_configurations_are_refused(labels, data, tmp_path):
     with pytest.raises(ModelError, match="holds 3 configurations, the data 30"):
         run_score(data, [str(few)])
     swapped = predicted_file(tmp_path / "swapped.extxyz", labels[::-1])
-    with pytest.raises(ModelError, match="atoms lie up to"):
+    with pytest.raises(ModelError, match="is configuration 29 of the data"):
         run_score(data, [str(swapped)])
 
 
