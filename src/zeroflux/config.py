@@ -139,8 +139,11 @@ class LabelConfig(Section):
     """Semilocal exchange-correlation functional, a libxc name."""
     dispersion: Literal["d3bj", "d3bj-atm", "none"] = "d3bj"
     """Dispersion: D3 with Becke-Johnson damping, the same with the three-body term, or none."""
-    basis: str = "5S5P4D1F-GTH-PBE-q8"
-    """Gaussian basis set of ours (Ar, Kr) or of the UZH file."""
+    basis: str | None = None
+    """Gaussian basis set, ours or of the UZH file. By default it follows the elements:
+    5S5P4D1F-GTH-PBE-q8 for argon and krypton, within 0.5 meV per atom of plane waves;
+    DZVP-MOLOPT-PBE-GTH-q8, whose unlike neighbours exchange several meV, where others are among
+    them."""
     pseudopotential: str = "GTH-PBE-q8"
     """Pseudopotential of the UZH file."""
     density_cutoff_hartree: Positive | None = None

@@ -11,7 +11,13 @@ from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 
 from zeroflux.errors import LabelError, StructureError
 from zeroflux.frames import Frame
-from zeroflux.labelling.gth_data import basis_set, closed_shell_ions, pseudopotential
+from zeroflux.labelling.gth_data import (
+    DEFAULT_BASIS,
+    OTHER_BASIS,
+    basis_set,
+    closed_shell_ions,
+    pseudopotential,
+)
 from zeroflux.sampling.pair_sums import half_pairs
 from zeroflux.units import ANGSTROM
 
@@ -118,6 +124,11 @@ def check_frames(frames: Sequence[Frame], *, basis: str, pseudopotential_name: s
     }
     for frame in kinds.values():
         closed_shell_ions(frame, pseudopotential_name)
+
+
+def default_basis(symbols: Iterable[str]) -> str:
+    """Basis set for these elements: that of the data set where it has them all."""
+    return DEFAULT_BASIS if all(_has(basis_set, DEFAULT_BASIS, s) for s in symbols) else OTHER_BASIS
 
 
 def default_cutoff(symbols: Iterable[str], pseudopotential_name: str) -> float:

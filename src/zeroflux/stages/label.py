@@ -31,17 +31,18 @@ def engine_of(
     settings: LabelConfig, *, symbols: Iterable[str] = (), orbital_folder: Path | None = None
 ) -> Engine:
     """Engine that a configuration asks for, for structures of these elements."""
+    from zeroflux.labelling.elements import default_basis, default_cutoff
+
+    basis = settings.basis or default_basis(symbols)
     cutoff = settings.density_cutoff_hartree
     if cutoff is None:
-        from zeroflux.labelling.elements import default_cutoff
-
         cutoff = default_cutoff(symbols, settings.pseudopotential)
     if settings.engine == "cp2k":
         from zeroflux.labelling.cp2k import Cp2kEngine
 
         return Cp2kEngine(
             functional=settings.functional,
-            basis=settings.basis,
+            basis=basis,
             pseudopotential=settings.pseudopotential,
             density_cutoff=cutoff,
             max_cycles=settings.max_cycles,
@@ -52,7 +53,7 @@ def engine_of(
 
     return PyscfEngine(
         functional=settings.functional,
-        basis=settings.basis,
+        basis=basis,
         pseudopotential=settings.pseudopotential,
         density_cutoff=cutoff,
         max_cycles=settings.max_cycles,

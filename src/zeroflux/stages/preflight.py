@@ -109,8 +109,14 @@ def _labels_in_pools(config: Config) -> Counter[str]:
 
 
 def _label_problems(config: Config, frames: Sequence[Frame]) -> Iterator[str]:
-    from zeroflux.labelling.elements import check_elements, check_frames, check_overlaps
+    from zeroflux.labelling.elements import (
+        check_elements,
+        check_frames,
+        check_overlaps,
+        default_basis,
+    )
     from zeroflux.labelling.gth_data import semilocal_parts
+    from zeroflux.stages.label import symbols_of
 
     settings = config.label
     for path in settings.reuse:
@@ -123,8 +129,11 @@ def _label_problems(config: Config, frames: Sequence[Frame]) -> Iterator[str]:
         for point in system.state_points
         for symbol in point.composition
     }
-    data = {"basis": settings.basis, "pseudopotential_name": settings.pseudopotential}
     if find_spec("pyscf"):
+        data = {
+            "basis": settings.basis or default_basis(symbols_of(frames) if frames else sampled),
+            "pseudopotential_name": settings.pseudopotential,
+        }
         yield from _reasons(lambda: semilocal_parts(settings.functional))
         yield from _reasons(
             lambda: check_frames(frames, **data) if frames else check_elements(sampled, **data)

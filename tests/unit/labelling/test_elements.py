@@ -13,6 +13,7 @@ from zeroflux.labelling.elements import (
     check_elements,
     check_frames,
     check_overlaps,
+    default_basis,
     default_cutoff,
 )
 from zeroflux.labelling.pyscf import IsolatedAtom, PyscfEngine
@@ -81,6 +82,11 @@ def test_odd_electrons_are_found_before_anything_is_computed():
     with pytest.raises(LabelError, match="1 valence electrons; expected an even number"):
         check_frames([hydrogen], **data)
     check_frames([boxed("H2")], **data)
+
+
+def test_the_default_basis_is_that_of_the_data_set_where_it_has_all_elements():
+    assert default_basis(["Ar", "Kr"]) == "5S5P4D1F-GTH-PBE-q8"
+    assert default_basis(["Ar", "Ne"]) == DZVP
 
 
 def test_the_default_cutoff_follows_the_hardest_ion():
