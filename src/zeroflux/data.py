@@ -18,7 +18,7 @@ LICENCE = "CC-BY-4.0"
 """Licence of the data; the code has its own."""
 ENDING = ".extxyz.xz"
 SETTINGS = (
-    *("engine", "engine_version", "functional", "basis", "pseudopotential"),
+    *("label_version", "engine", "engine_version", "functional", "basis", "pseudopotential"),
     *("density_cutoff_hartree", "dispersion", "partition"),
 )
 """What a label's header says of how it was made."""
@@ -66,8 +66,11 @@ def card() -> Path:
 
 
 def names() -> tuple[str, ...]:
-    """Names of the pools."""
-    return tuple(sorted(path.name.removesuffix(ENDING) for path in folder().glob(f"*{ENDING}")))
+    """Names of the pools: first those of the set itself, then ``version3/argon`` and the like."""
+    root = folder()
+    found = (*root.glob(f"*{ENDING}"), *root.glob(f"version*/*{ENDING}"))
+    relative = (path.relative_to(root).as_posix().removesuffix(ENDING) for path in found)
+    return tuple(sorted(relative, key=lambda name: ("/" in name, name)))
 
 
 def path(name: str) -> Path:
@@ -104,7 +107,7 @@ def file_or_pool(given: Path, *, folder: Path | None = None) -> Path:
     """The file itself if there is one, else the pool of the data set of that name.
 
     A relative path starts at ``folder``, by default the working directory. A file in the way,
-    ``./argon``, is taken before the pool ``argon``.
+    ``./argon``, is taken before the pool ``argon``; so with ``version3/argon``.
 
     Raises
     ------
@@ -112,8 +115,10 @@ def file_or_pool(given: Path, *, folder: Path | None = None) -> Path:
         If a mere name is neither.
     """
     file = given if folder is None else folder / given
-    is_name = len(given.parts) == 1 and given.suffix == ""
-    return path(given.name) if is_name and not file.exists() else file
+    if file.exists() or given.suffix:
+        return file
+    is_name = len(given.parts) == 1 or given.as_posix() in names()
+    return path(given.as_posix()) if is_name else file
 
 
 def describe(name: str) -> Pool:

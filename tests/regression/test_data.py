@@ -9,12 +9,12 @@ from zeroflux.artifacts.extxyz import read_labels
 from zeroflux.units import MILLIELECTRONVOLT
 
 DATA = Path(__file__).parents[2] / "data"
-FILES = sorted(DATA.glob("*.extxyz.xz"))
-# The card: one settings version, closure below 0.02 meV/atom.
+FILES = sorted(DATA.rglob("*.extxyz.xz"))
+# The card: one version of settings in a file, closure below 0.02 meV/atom.
+BASES = {2: "DZVP-MOLOPT-PBE-GTH-q8", 3: "5S5P4D1F-GTH-PBE-q8"}
 SETTINGS = {
     "engine": "pyscf",
     "functional": "PBE",
-    "basis": "DZVP-MOLOPT-PBE-GTH-q8",
     "pseudopotential": "GTH-PBE-q8",
     "density_cutoff_hartree": 220.0,
     "dispersion": "d3bj",
@@ -36,14 +36,17 @@ def closure_limit(label) -> float:
     return 0.02 * MILLIELECTRONVOLT * (3.0 if alike else max(1.0, np.sqrt(17 / label.n_atoms)))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(DATA).as_posix())
 def test_every_frame_keeps_the_card(path):
     labels = read_labels(path, only_converged=False)
     assert labels
     assert len({label.info["label_key"] for label in labels}) == len(labels)
+    (version,) = {label.info["label_version"] for label in labels}
+    assert version == (3 if path.parent.name == "version3" else 2)
     for label in labels:
         assert label.is_converged
         assert {key: label.info[key] for key in SETTINGS} == SETTINGS
+        assert label.info["basis"] == BASES[version]
         assert abs(label.closure) / label.n_atoms < closure_limit(label)
         assert abs(label.terms.population.sum() - 8 * label.n_atoms) < 1e-4
         np.testing.assert_allclose(label.terms.volume.sum(), label.frame.volume, rtol=1e-6)
