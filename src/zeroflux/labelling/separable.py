@@ -11,6 +11,7 @@ work than the collocation of their products.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +86,26 @@ def primitives(cell: Any) -> Primitives:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Part of the grid, and the primitives that reach it."""
+
+    region: tuple[slice, slice, slice]
+    """Its points."""
+    weights: Float[np.ndarray, "n_rows n_occupied"]
+    """Orbitals in the primitives that are above the precision somewhere in it."""
+    x: Float[np.ndarray, "n_rows n_x"]
+    dx: Float[np.ndarray, "n_rows n_x"]
+    layers: Float[np.ndarray, "3 n_rows n_yz"]
+    """Y Z, Y' Z and Y Z'."""
+
+    def derivatives(self, axis: int) -> Float[np.ndarray, "n_x n_occupied n_yz"]:
+        """Derivatives of the orbitals along an axis."""
+        left = (self.dx if axis == 0 else self.x).T[:, None, :] * self.weights.T[None]
+        values = left.reshape(-1, self.weights.shape[0]) @ self.layers[axis]
+        return values.reshape(*left.shape[:2], -1)
+
+
 def orbital_kinetic_energy_density(
     cell: Any, orbitals: Float[np.ndarray, "n_ao n_occupied"], *, mesh: tuple[int, int, int]
 ) -> Float[np.ndarray, "n_a n_b n_c"]:
@@ -103,36 +124,48 @@ def orbital_kinetic_energy_density(
     -------
     τ on the grid (hartree bohr⁻³).
     """
-    basis = primitives(cell)
+    tau = np.zeros(mesh)
+    for block in _blocks_of(cell, primitives(cell), orbitals, mesh):
+        part = tau[block.region]
+        for axis in range(3):
+            gradient = block.derivatives(axis)
+            part += np.einsum("xip,xip->xp", gradient, gradient).reshape(part.shape)
+    return tau
+
+
+def _blocks_of(
+    cell: Any, basis: Primitives, orbitals: np.ndarray, mesh: tuple[int, ...]
+) -> Iterator[_Block]:
+    """The whole grid, a block at a time, each with the primitives that matter there."""
     weights = basis.of_functions @ orbitals
     lengths = np.diag(cell.lattice_vectors())
     tables = [_tables(basis, axis, lengths[axis], mesh[axis]) for axis in range(3)]
-    # A primitive counts in a block of the grid if its part there is above this.
     negligible = 0.1 * cell.precision / np.abs(weights).max(axis=1).clip(min=1e-300)
     (x, dx), (y, dy), (z, dz) = tables
     x_size, z_size = np.maximum(abs(x), abs(dx)), np.maximum(abs(z), abs(dz))
     y_size = np.maximum(abs(y), abs(dy)).max(axis=1)
-    tau = np.zeros(mesh)
-    n_z = max(1, _POINTS_AT_ONCE // mesh[1])
-    for planes in _blocks(mesh[2], n_z):
-        near = np.flatnonzero(z_size[:, planes].max(axis=1) * y_size > negligible)
-        layers = [
-            (a[near][:, :, None] * b[near][:, None, planes]).reshape(len(near), -1)
-            for a, b in ((y, z), (dy, z), (y, dz))
-        ]
-        reach = z_size[near][:, planes].max(axis=1) * y_size[near]
-        for block in _blocks(mesh[0], _PLANES_AT_ONCE):
-            seen = x_size[near][:, block].max(axis=1) * reach > negligible[near]
+    for planes in _slices(mesh[2], max(1, _POINTS_AT_ONCE // mesh[1])):
+        reach = z_size[:, planes].max(axis=1) * y_size
+        near = np.flatnonzero(reach > negligible)
+        layers = np.stack(
+            [
+                (a[near][:, :, None] * b[near][:, None, planes]).reshape(len(near), -1)
+                for a, b in ((y, z), (dy, z), (y, dz))
+            ]
+        )
+        for block in _slices(mesh[0], _PLANES_AT_ONCE):
+            seen = x_size[near][:, block].max(axis=1) * reach[near] > negligible[near]
             rows = near[seen]
-            for layer, factor in zip(layers, (dx, x, x), strict=True):
-                left = factor[rows][:, block].T[:, None, :] * weights[rows].T[None]
-                gradient = left.reshape(-1, len(rows)) @ layer[seen]
-                gradient = gradient.reshape(*left.shape[:2], mesh[1], -1)
-                tau[block, :, planes] += np.einsum("xiyz,xiyz->xyz", gradient, gradient)
-    return tau
+            yield _Block(
+                region=(block, slice(None), planes),
+                weights=weights[rows],
+                x=x[rows][:, block],
+                dx=dx[rows][:, block],
+                layers=layers[:, seen],
+            )
 
 
-def _blocks(n: int, size: int) -> list[slice]:
+def _slices(n: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
