@@ -13,6 +13,9 @@ from zeroflux.volumetric.data import VolumetricData
 LARGEST_RESCALING = 2e-3
 """Larger relative changes of a length are not rounding but another cell."""
 
+LARGEST_DENSITY = 1e12
+"""Far above the density at any nucleus (e/bohr³), and sums of such values do not overflow."""
+
 
 def electron_count(data: VolumetricData) -> float:
     r"""Electrons of the first field, :math:`\int \rho\,dr`."""
@@ -113,8 +116,13 @@ def check_density(data: VolumetricData, *, tolerance: float = 1e-4) -> None:
         If the negative part is larger, or nothing is positive.
     """
     density = data.first
-    lowest = float(density.min())
-    if lowest >= 0.0 and float(density.max()) > 0.0:
+    lowest, highest = float(density.min()), float(density.max())
+    if highest > LARGEST_DENSITY:
+        raise FileFormatError(
+            f"{data.place}: the largest density is {highest:.3g} e/bohr³; expected no more than "
+            f"{LARGEST_DENSITY:g}, which no nucleus reaches. The file is damaged: write it again."
+        )
+    if lowest >= 0.0 and highest > 0.0:
         return
     negative = density[density < 0.0]
     in_negative = -float(negative.sum()) * data.grid.voxel_volume

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from zeroflux.errors import FileFormatError
 from zeroflux.volumetric import arrays, cube, vasp, xsf
 from zeroflux.volumetric.data import VolumetricData
+from zeroflux.volumetric.header import is_integer, is_real
 from zeroflux.volumetric.text import open_decompressed
 
 _COMPRESSIONS = (".gz", ".xz", ".bz2")
@@ -179,13 +180,8 @@ def write_volumetric(path: str | Path, data: VolumetricData) -> None:
 
 
 def _is_count(words: list[str]) -> bool:
-    return len(words) >= 4 and words[0].lstrip("+-").isdigit()
+    return len(words) >= 4 and is_integer(words[0])
 
 
 def _are_reals(words: list[str]) -> bool:
-    try:
-        return len(words) == 3 and all(
-            np.isfinite(float(w.upper().replace("D", "E"))) for w in words
-        )
-    except ValueError:
-        return False
+    return len(words) == 3 and all(is_real(w) for w in words)

@@ -26,7 +26,7 @@ from zeroflux.errors import FileFormatError
 from zeroflux.frames import Frame
 from zeroflux.units import ANGSTROM
 from zeroflux.volumetric.data import ATOMIC_UNIT_OF, UNITS, VolumetricData
-from zeroflux.volumetric.header import frame_of, grid_of, integer, numbers
+from zeroflux.volumetric.header import frame_of, grid_of, integer, is_integer, is_real, numbers
 from zeroflux.volumetric.planes import read_planes
 from zeroflux.volumetric.text import TextSource
 from zeroflux.volumetric.writing import open_for_writing, write_run
@@ -164,8 +164,8 @@ def _structure(
     """Cell (bohr), atoms if their elements are known, number of atoms."""
     comment = source.expect_line("a comment line")
     tokens = source.expect_line("the scale factor").split()
-    scale = numbers(source, tokens, 1, "the scale factor")[0]
-    if len(tokens) > 1 and tokens[1][:1].isdigit():
+    scale = numbers(source, tokens[:1], 1, "the scale factor")[0]
+    if len(tokens) > 1 and is_real(tokens[1]):
         raise source.error(
             f"found {len(tokens)} scale factors; expected one. Multiply the lattice vectors by "
             "them and write 1.0."
@@ -185,7 +185,7 @@ def _structure(
         scale = float(np.cbrt(-scale / volume))
     tokens = source.expect_line("the elements or the numbers of atoms").split()
     symbols: list[str] | None = None
-    if tokens and not tokens[0].lstrip("-").isdigit():
+    if tokens and not is_integer(tokens[0]):
         symbols = [_element(source, t) for t in tokens]
         tokens = source.expect_line("the numbers of atoms").split()
     counts = [integer(source, t, "a number of atoms") for t in tokens]

@@ -198,4 +198,6 @@ def _atom(source: TextSource, line: str) -> tuple[int, np.ndarray]:
     number = NUMBER_OF_SYMBOL.get(label.capitalize(), 0)
     if not number:
         number = integer(source, label, "an atom (number or symbol, x, y, z)")
-    return number, numbers(source, tokens[1:], 3, "the position of an atom")
+    # forces may follow the position
+    n = 6 if len(tokens) >= 7 else 3
+    return number, numbers(source, tokens[1:], n, "the position of an atom")[:3]
