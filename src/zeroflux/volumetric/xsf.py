@@ -65,6 +65,9 @@ def read(path: Path, *, only_first: bool = False, n_threads: int = 1) -> Volumet
                 )
             if keyword.startswith("PRIMVEC"):
                 cell = _vectors(source, "a primitive vector")
+            elif keyword.startswith("DIM-GROUP"):
+                if len(keyword.split()) == 1:
+                    source.expect_line("the dimensionality and the group")
             elif keyword.startswith("CONVVEC"):
                 _vectors(source, "a conventional vector")
             elif keyword.startswith(("PRIMCOORD", "CONVCOORD")):
