@@ -29,7 +29,7 @@ MOST_BLANK_LINES = 1000
 gigabytes of blanks, and nobody writes them."""
 ByteStream = io.RawIOBase | io.BufferedIOBase
 _DECOMPRESSORS = {b"\x1f\x8b": gzip.GzipFile, b"\xfd7zXZ\x00": lzma.LZMAFile, b"BZh": bz2.BZ2File}
-_READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
+READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
 
 
 def open_decompressed(path: Path) -> ByteStream:
@@ -240,7 +240,7 @@ class TextSource:
                     break
                 self._stop += n_read
                 self._n_read += n_read
-        except _READ_ERRORS as error:
+        except READ_ERRORS as error:
             raise self.error(
                 f"cannot be read further ({error}); expected a complete file. It is damaged or "
                 "truncated: copy it again.",

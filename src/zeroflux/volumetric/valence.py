@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from ase.data import chemical_symbols
@@ -14,6 +12,7 @@ from jaxtyping import Float
 from zeroflux.errors import ConfigError
 from zeroflux.frames import Frame
 from zeroflux.volumetric.data import VolumetricData
+from zeroflux.volumetric.potcar import PotcarEntry, find_potcar, read_potcar
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,20 +56,35 @@ def find_valence(
     if data.effective_charges is not None and len(data.effective_charges) == len(symbols):
         found.append((data.effective_charges, "charge column of the cube file"))
     if data.source is not None:
-        potcar = _potcar_valences(data.source.with_name("POTCAR"))
-        if potcar and set(symbols) <= set(potcar):
-            found.append((np.array([potcar[s] for s in symbols]), "POTCAR"))
+        potcar = find_potcar(data.source)
+        charges = None if potcar is None else potcar_charges(data, frame, read_potcar(potcar))
+        if potcar is not None and charges is not None:
+            found.append((charges, potcar.name))
     for charges, source in found:
         if abs(charges.sum() - n_electrons) <= max(2.0, 0.05 * n_electrons):
             return Valence(charges, source)
     return None
 
 
-def _potcar_valences(path: Path) -> dict[str, float]:
-    """ZVAL of each element of a POTCAR; empty if there is none."""
-    if not path.is_file():
-        return {}
-    text = path.read_text(errors="replace")
-    symbols = [re.split(r"[_./\d]", t)[0] for t in re.findall(r"TITEL\s*=\s*\S+\s+(\S+)", text)]
-    valences = [float(v) for v in re.findall(r"ZVAL\s*=\s*([\d.]+)", text)]
-    return dict(zip(symbols, valences, strict=False))
+def potcar_charges(
+    data: VolumetricData, frame: Frame, entries: Sequence[PotcarEntry]
+) -> Float[np.ndarray, " n_atoms"] | None:
+    """Charge of each atom from the POTCAR's entries, or None if they are not those of the atoms.
+
+    Entries belong to the file's groups of atoms, in order: two groups of one element may have
+    different pseudopotentials. Without groups (another format, atoms in another order), elements
+    decide, if each has one charge only.
+    """
+    symbols = [chemical_symbols[z] for z in frame.atomic_numbers]
+    if any(entry.valence is None for entry in entries):
+        return None
+    sizes = data.group_sizes
+    if sizes is not None and len(sizes) == len(entries) and sum(sizes) == len(symbols):
+        expanded = [entry for entry, n in zip(entries, sizes, strict=True) for _ in range(n)]
+        if [entry.symbol for entry in expanded] == symbols:
+            return np.array([entry.valence for entry in expanded])
+    charges = {entry.symbol: entry.valence for entry in entries}
+    is_unique = all(charges[entry.symbol] == entry.valence for entry in entries)
+    if not is_unique or not set(symbols) <= set(charges):
+        return None
+    return np.array([charges[s] for s in symbols])
