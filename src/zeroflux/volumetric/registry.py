@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from zeroflux.errors import FileFormatError
-from zeroflux.volumetric import arrays, cube, vasp, xsf
+from zeroflux.volumetric import arrays, cube, vasp, vasp_hdf5, xsf
 from zeroflux.volumetric.data import VolumetricData
 from zeroflux.volumetric.header import is_integer, is_real
 from zeroflux.volumetric.text import open_decompressed
@@ -37,6 +37,7 @@ FORMATS = (
     Format("cube", cube, cube.SUFFIXES),
     Format("vasp", vasp, vasp.SUFFIXES, vasp.NAMES),
     Format("xsf", xsf, xsf.SUFFIXES),
+    Format("vasp-hdf5", vasp_hdf5, ()),
     Format("arrays", arrays, arrays.SUFFIXES),
 )
 """To add a format: write a module with ``read``, ``write`` and ``SUFFIXES``, and list it here."""
@@ -72,6 +73,8 @@ def format_by_contents(path: Path) -> Format | None:
             head = stream.read(4096)
     except (OSError, EOFError, ValueError):
         return None  # damaged compression: the reader says so
+    if head.startswith(b"\x89HDF") and vasp_hdf5.is_vasp(path):
+        return by_name["vasp-hdf5"]
     if head.startswith((b"\x93NUMPY", b"PK\x03\x04", b"\x89HDF")):
         return by_name["arrays"]
     lines = head.decode("utf-8", errors="replace").split("\n")
