@@ -4,7 +4,6 @@ Each message has three parts: what was found (with numbers), what was expected, 
 """
 
 
-
 def printable(text: str) -> str:
     r"""The text with its control characters written out, ``\x1b``; line ends stay.
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 import numpy as np
 from jaxtyping import Float
 
-
 LARGEST_LENGTH = 1e7
 """No cell is longer (bohr)."""
 LARGEST_CONDITION = 1e6

@@ -284,7 +284,7 @@ def _one_frame(
             data = with_electron_count(data, settings.electrons)
     remarks = [str(w.message) for w in caught]
     frame = frame_on_grid(data, atoms)
-    check_density(data)
+    check_density(data, cores=frame if settings.reference else None)
     valence = find_valence(
         data, frame, n_electrons=electron_count(data), given=dict(settings.valence) or None
     )

@@ -335,7 +335,7 @@ def _charges(
     values = loaded(path, "effective_charges", array, index if array.ndim == 2 else ...)
     if values.shape != atomic_numbers.shape:
         raise FileFormatError(
-            f"{path}: 'effective_charges' have shape {array.shape} for {len(atomic_numbers)} atoms; "
-            "expected one for each. Correct the file."
+            f"{path}: 'effective_charges' have shape {array.shape} for {len(atomic_numbers)} "
+            "atoms; expected one for each. Correct the file."
         )
     return values

@@ -1,4 +1,4 @@
-"""The pseudopotentials of a VASP calculation: which element each group of atoms has, and its charge.
+"""The pseudopotentials of a VASP calculation: element and charge of each group of atoms.
 
 References
 ----------
@@ -66,7 +66,7 @@ def read_potcar(path: Path) -> tuple[PotcarEntry, ...]:
         raise FileFormatError(
             f"{path}: cannot be read ({error}); expected a complete POTCAR. Copy it again."
         ) from error
-    unknown = [e.symbol for e in entries if not 0 < NUMBER_OF_SYMBOL.get(e.symbol, 0)]
+    unknown = [e.symbol for e in entries if not NUMBER_OF_SYMBOL.get(e.symbol, 0) > 0]
     if unknown:
         raise FileFormatError(
             f"{path}: found a pseudopotential of '{unknown[0][:40]}'; expected a chemical symbol "

@@ -25,8 +25,8 @@ CHUNK = 1 << 21
 LONGEST_TOKEN = 4096
 LONGEST_LINE = 1 << 16
 MOST_BLANK_LINES = 1000
-"""Blank lines in a row, and for each number `LONGEST_TOKEN` bytes: a few kilobytes of gzip unfold to
-gigabytes of blanks, and nobody writes them."""
+"""Blank lines in a row, and for each number `LONGEST_TOKEN` bytes: a little gzip unfolds
+to gigabytes of blanks, and nobody writes them."""
 ByteStream = io.RawIOBase | io.BufferedIOBase
 _DECOMPRESSORS = {b"\x1f\x8b": gzip.GzipFile, b"\xfd7zXZ\x00": lzma.LZMAFile, b"BZh": bz2.BZ2File}
 READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)

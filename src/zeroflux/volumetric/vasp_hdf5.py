@@ -121,8 +121,8 @@ def _frame(path: Path, group: Any) -> tuple[Frame, tuple[int, ...]]:
     numbers = np.array([NUMBER_OF_SYMBOL.get(s, 0) for s in symbols], dtype=np.int64)
     if counts.min(initial=0) < 0 or sites.shape != (counts.sum(), 3) or cell.shape != (3, 3):
         raise FileFormatError(
-            f"{path}: found {counts.tolist()} atoms, positions of shape {sites.shape} and a cell of "
-            f"shape {cell.shape}; expected positions (n_atoms, 3) and a cell (3, 3). Write the "
+            f"{path}: found {counts.tolist()} atoms, positions of shape {sites.shape} and a cell "
+            f"of shape {cell.shape}; expected positions (n_atoms, 3) and a cell (3, 3). Write the "
             "file again."
         )
     if scale < 0:  # the volume of the cell

@@ -1,4 +1,4 @@
-"""Bytes that no program wrote: refused with one clear line, before they reach a kernel or memory."""
+"""Bytes that no program wrote: refused with one line, before they reach a kernel or memory."""
 
 import gzip
 import re
@@ -132,5 +132,5 @@ def test_endless_blank_lines_are_refused_early(tmp_path, after):
         assert read_volumetric(path).grid.n_points == 8
     with gzip.open(path, "wb", compresslevel=1) as stream:
         stream.write(text.encode() + b"\n" * (1 << 23) + "\n".join(CUBE[after:]).encode())
-    with pytest.raises(FileFormatError, match="blank lines without end|found '' as an atom"):
+    with pytest.raises(FileFormatError, match=r"blank lines without end|found '' as an atom"):
         read_volumetric(path)

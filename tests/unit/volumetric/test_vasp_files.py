@@ -14,7 +14,13 @@ from zeroflux.errors import FileFormatError, RepairWarning
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
 from zeroflux.units import ANGSTROM, ELECTRONVOLT
-from zeroflux.volumetric import VolumetricData, find_valence, read_volumetric, vasp, write_volumetric
+from zeroflux.volumetric import (
+    VolumetricData,
+    find_valence,
+    read_volumetric,
+    vasp,
+    write_volumetric,
+)
 from zeroflux.volumetric.vasp import contents_of
 
 CELL = np.array([[4.0, 0.0, 0.0], [0.5, 5.0, 0.0], [0.0, 0.3, 6.0]])  # Å
@@ -272,7 +278,7 @@ def test_a_damaged_or_foreign_potcar_is_named(tmp_path):
     data = read_text(tmp_path, header() + block())
     whole = gzip.compress(potcar(("Ar", 8), ("Kr", 8)).encode())
     (tmp_path / "POTCAR.gz").write_bytes(whole[:-20])
-    with pytest.raises(FileFormatError, match="POTCAR.gz: cannot be read"):
+    with pytest.raises(FileFormatError, match=r"POTCAR\.gz: cannot be read"):
         find_valence(data, data.frame, n_electrons=24.0)
     (tmp_path / "POTCAR.gz").write_bytes(gzip.compress(potcar(("X\x1by", 8)).encode()))
     with pytest.raises(FileFormatError, match=r"pseudopotential of 'X\\x1by'"):

@@ -125,7 +125,9 @@ def test_one_of_several_fields_is_chosen_by_its_name(tmp_path, data):
         read_volumetric(tmp_path / "two.cube", only_first=True)
 
 
-@pytest.mark.parametrize("title", ["Slab", "Molecule", "Crystal of Ar", "ATOMS", "slab 1", "PRIMVEC"])
+@pytest.mark.parametrize(
+    "title", ["Slab", "Molecule", "Crystal of Ar", "ATOMS", "slab 1", "PRIMVEC"]
+)
 @pytest.mark.parametrize("name", ["CHGCAR", "a.cube"])
 def test_a_title_that_is_a_keyword_of_xsf_does_not_make_an_xsf_file(tmp_path, data, name, title):
     path = tmp_path / name
@@ -138,7 +140,8 @@ def test_a_title_that_is_a_keyword_of_xsf_does_not_make_an_xsf_file(tmp_path, da
 
 
 @pytest.mark.parametrize(
-    "start", ["", "# remark\n\n", "DIM-GROUP\n 3 1\n", "dim-group 3 1\n", "CRYSTAL\nDIM-GROUP\n3 1\n"]
+    "start",
+    ["", "# remark\n\n", "DIM-GROUP\n 3 1\n", "dim-group 3 1\n", "CRYSTAL\nDIM-GROUP\n3 1\n"],
 )
 def test_an_xsf_file_is_known_by_two_of_its_lines(tmp_path, data, start):
     write_volumetric(tmp_path / "a.xsf", data)
