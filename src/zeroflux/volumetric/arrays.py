@@ -206,7 +206,7 @@ def named_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if isinstance(error, ZerofluxError):
+        if isinstance(error, ZerofluxError) and not isinstance(error, StructureError):
             raise
         # these libraries raise a dozen unrelated types for damaged files, none documented
         raise FileFormatError(
