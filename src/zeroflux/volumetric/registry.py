@@ -14,7 +14,7 @@ from zeroflux.errors import FileFormatError
 from zeroflux.volumetric import arrays, cube, vasp, vasp_hdf5, xsf
 from zeroflux.volumetric.data import VolumetricData
 from zeroflux.volumetric.header import is_integer, is_real
-from zeroflux.volumetric.text import open_decompressed
+from zeroflux.volumetric.text import READ_ERRORS, open_decompressed
 
 _COMPRESSIONS = (".gz", ".xz", ".bz2")
 _XSF_KINDS = ("CRYSTAL", "SLAB", "POLYMER", "MOLECULE")
@@ -71,7 +71,7 @@ def format_by_contents(path: Path) -> Format | None:
     try:
         with open_decompressed(path) as stream:
             head = stream.read(4096)
-    except (OSError, EOFError, ValueError):
+    except READ_ERRORS:
         return None  # damaged compression: the reader says so
     if head.startswith(b"\x89HDF") and vasp_hdf5.is_vasp(path):
         return by_name["vasp-hdf5"]

@@ -29,7 +29,7 @@ MOST_BLANK_LINES = 1000
 to gigabytes of blanks, and nobody writes them."""
 ByteStream = io.RawIOBase | io.BufferedIOBase
 _DECOMPRESSORS = {b"\x1f\x8b": gzip.GzipFile, b"\xfd7zXZ\x00": lzma.LZMAFile, b"BZh": bz2.BZ2File}
-READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
+READ_ERRORS = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError)
 
 
 def open_decompressed(path: Path) -> ByteStream:
