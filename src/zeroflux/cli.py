@@ -35,16 +35,24 @@ OutPath = Annotated[
 ]
 
 
-@app.callback()
-def _global(
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
-    if version:
+def _version(is_wanted: bool) -> None:
+    if is_wanted:
         from importlib.metadata import version as installed
 
         typer.echo(installed("zeroflux"))
         raise typer.Exit
+
+
+@app.callback()
+def _global(
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks of errors.")] = False,
+    version: Annotated[
+        bool,
+        # eager: without it, a command would be asked for first
+        typer.Option("--version", help="Print the version.", callback=_version, is_eager=True),
+    ] = False,
+) -> None:
+    pass
 
 
 @app.command()

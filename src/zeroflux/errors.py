@@ -4,8 +4,22 @@ Each message has three parts: what was found (with numbers), what was expected, 
 """
 
 
+def printable(text: str) -> str:
+    r"""The text with its control characters written out, ``\x1b``; line ends stay.
+
+    Text of a damaged or hostile file would otherwise steer the terminal that shows it.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    escaped = (ascii(c)[1:-1] if not c.isprintable() and c != "\n" else c for c in text)
+    return "".join(escaped)
+
+
 class ZerofluxError(Exception):
     """Base of all errors that are the input's fault, not the program's."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class ConfigError(ZerofluxError):
@@ -46,6 +60,9 @@ class MissingExtraError(ZerofluxError):
 
 class RepairWarning(UserWarning):
     """Something in the input was repaired; the message gives the size of the change."""
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 EXTRAS = {

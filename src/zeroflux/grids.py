@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
+
+LARGEST_LENGTH = 1e7
+"""No cell is longer (bohr)."""
+LARGEST_CONDITION = 1e6
+"""Largest condition number of the three steps: 600 for one layer of points in a slab's vacuum."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,7 +24,7 @@ class UniformGrid:
     Raises
     ------
     ValueError
-        If the shape is not positive or the cell has no volume.
+        If the shape is not positive, the cell has no volume, or its lengths are beyond any crystal.
     """
 
     cell: Float[np.ndarray, "3 3"]
@@ -31,13 +37,25 @@ class UniformGrid:
     def __post_init__(self) -> None:
         if min(self.shape) < 1:
             raise ValueError(f"grid shape is {self.shape}; expected three positive numbers")
+        sizes = (self.cell, self.origin)
+        if not all(np.isfinite(x).all() and np.abs(x).max() <= LARGEST_LENGTH for x in sizes):
+            raise ValueError(
+                f"grid cell or origin is {self.cell.tolist()}, {self.origin.tolist()}; expected "
+                f"lengths up to {LARGEST_LENGTH:g} bohr"
+            )
         if abs(np.linalg.det(self.cell)) < 1e-12:
             raise ValueError(f"grid cell has no volume: {self.cell.tolist()}")
+        # how far the neighbours of a point are away in indices, which the kernels add up
+        if np.linalg.cond(self.voxel_vectors) > LARGEST_CONDITION:
+            raise ValueError(
+                f"grid cell {self.cell.tolist()} is too flat or too sheared for {self.shape} "
+                "points; expected steps of similar lengths in three directions"
+            )
 
     @property
     def n_points(self) -> int:
         """Number of grid points."""
-        return int(np.prod(self.shape))
+        return math.prod(int(n) for n in self.shape)  # NumPy's product overflows
 
     @property
     def volume(self) -> float:

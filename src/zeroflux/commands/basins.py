@@ -319,7 +319,7 @@ def _one_frame(
         if settings.electrons is not None:
             data = with_electron_count(data, settings.electrons)
         frame = frame_on_grid(data, atoms)
-        check_density(data)
+        check_density(data, cores=frame if settings.reference else None)
         data, frame, left_out = distinct_atoms(data, frame)
         n_electrons = electron_count(data)
         cut = check_window(data, frame)

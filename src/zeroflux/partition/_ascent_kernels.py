@@ -14,7 +14,8 @@ from __future__ import annotations
 import typing
 
 import numpy as np
-from numba import njit
+
+from zeroflux.compilation import njit
 
 
 @typing.no_type_check

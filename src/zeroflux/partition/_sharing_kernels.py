@@ -20,8 +20,8 @@ from __future__ import annotations
 import typing
 
 import numpy as np
-from numba import njit
 
+from zeroflux.compilation import njit
 from zeroflux.partition._ascent_kernels import wrap
 
 QUEUED = 1 << 30

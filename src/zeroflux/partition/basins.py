@@ -12,6 +12,8 @@ from zeroflux.grids import UniformGrid
 from zeroflux.partition import _ascent_kernels as kernels
 from zeroflux.partition.attractors import Attractors, assign_attractors, terrace_plateaus
 from zeroflux.partition.checks import (
+    NEGATIVE_CHARGE_LIMIT,
+    NEGATIVE_CORE_LIMIT,
     check_options,
     checked_field,
     checked_frame,
@@ -94,7 +96,9 @@ def basins(
     """
     check_options(method, n_threads, weight_cutoff)
     frame = checked_frame(atoms, grid)
-    rho = checked_field(density, grid, "density", n_threads=n_threads, may_be_negative=False)
+    # with a reference, negative values of a PAW density at nuclei do not touch the basins
+    limit = NEGATIVE_CHARGE_LIMIT if reference is None else NEGATIVE_CORE_LIMIT
+    rho = checked_field(density, grid, "density", n_threads=n_threads, negative_limit=limit)
     field = rho
     if reference is not None:
         field = checked_field(reference, grid, "reference", n_threads=n_threads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 NEGATIVE_CHARGE_WARNING = 1e-6  # part of the electrons; rounding stays below it
 NEGATIVE_CHARGE_LIMIT = 1e-4  # part of the electrons; Fourier ripples stay below it
+NEGATIVE_CORE_LIMIT = 0.05  # part of the electrons; PAW densities at nuclei stay below it
 CELL_TOLERANCE = 1e-3  # relative; a cube file's six decimals stay below it
 
 
@@ -58,7 +60,7 @@ def checked_field(
     name: str,
     *,
     n_threads: int | None = None,
-    may_be_negative: bool = True,
+    negative_limit: float = math.inf,
 ) -> np.ndarray:
     """The field as contiguous doubles, without a copy where it is that already."""
     if values.shape != grid.shape:
@@ -78,12 +80,12 @@ def checked_field(
             f"The {name} has {n_bad} of {field.size} values that are not finite (NaN or "
             "infinity); expected numbers. Check the file for overflow or a crashed calculation."
         )
-    if not may_be_negative:
-        _check_sign(low, total * grid.voxel_volume, negative * grid.voxel_volume)
+    if negative_limit < math.inf:
+        _check_sign(low, total * grid.voxel_volume, negative * grid.voxel_volume, negative_limit)
     return field
 
 
-def _check_sign(lowest: float, electrons: float, negative: float) -> None:
+def _check_sign(lowest: float, electrons: float, negative: float, limit: float) -> None:
     positive = electrons - negative
     if -negative <= NEGATIVE_CHARGE_WARNING * positive:
         return
@@ -91,14 +93,20 @@ def _check_sign(lowest: float, electrons: float, negative: float) -> None:
         f"The density is negative at some points: smallest value {lowest:.3g} e/bohr³, "
         f"{negative:.3g} e of {electrons:.6g} e in all; expected an electron density. "
     )
-    if -negative > NEGATIVE_CHARGE_LIMIT * positive:
+    if -negative > limit * positive:
         raise PartitionError(
             found + "Check the sign convention and the units of the file, or use partition_field "
             "for a field that has both signs."
         )
     warnings.warn(
-        found + "So small a part is taken for ripples of a Fourier series and kept as it is; "
-        "a finer grid in the density calculation removes it.",
+        found
+        + "It is kept as it is, "
+        + (
+            "taken for ripples of a Fourier series; a finer grid in the density calculation "
+            "removes it."
+            if -negative <= NEGATIVE_CHARGE_LIMIT * positive
+            else "as PAW densities are at nuclei: the reference defines the basins."
+        ),
         RepairWarning,
         stacklevel=4,
     )

@@ -13,7 +13,8 @@ D. Lemire, Softw. Pract. Exper. 51, 1700 (2021), doi 10.1002/spe.2984, algorithm
 import typing
 
 import numpy as np
-from numba import njit
+
+from zeroflux.compilation import njit
 
 # What `parse_numbers` found at the place where it stopped.
 DONE, NOT_A_NUMBER, OVERFLOW, NOT_FINITE, STARS, NEEDS_PYTHON = range(6)

@@ -22,6 +22,7 @@ from zeroflux.errors import FileFormatError, StructureError, ZerofluxError, miss
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
 from zeroflux.units import ANGSTROM
+from zeroflux.volumetric.containers import check_codecs, check_heaps, check_size
 from zeroflux.volumetric.data import ATOMIC_UNIT_OF, UNITS, VolumetricData, check_finite
 from zeroflux.volumetric.writing import replacing
 
@@ -68,26 +69,19 @@ def read(
         If the package for HDF5 or Zarr is not installed.
     """
     del n_threads
-    with _opened(path) as arrays, _named_errors(path):
+    with _opened(path) as arrays, named_errors(path):
         names = _chosen(path, arrays, only_first=only_first, name=name)
         fields, units = {}, {}
         for field_name in names:
             array = arrays[field_name]
             _check_frame(path, array, frame_index, dimensions=4)
-            part = array[frame_index] if array.ndim == 4 else array[...]
-            if np.iscomplexobj(part) or part.dtype.kind not in "fiub":
-                raise FileFormatError(
-                    f"{path}: field '{field_name}' has type {part.dtype}; expected real numbers. "
-                    "Write its real part or its modulus."
-                )
-            unit = str(getattr(array, "attrs", {}).get("unit", "unknown"))
+            unit = _unit(path, arrays, array)
             if unit not in UNITS:
                 raise FileFormatError(
                     f"{path}: field '{field_name}' has the unit '{unit}'; expected one of "
                     f"{', '.join(UNITS)}. Correct the attribute 'unit'."
                 )
-            values = np.ascontiguousarray(part, dtype=np.float64)
-            check_finite(values, place=str(path), name=field_name)
+            values = loaded(path, field_name, array, frame_index if array.ndim == 4 else ...)
             fields[field_name] = values * UNITS[unit] if UNITS[unit] != 1.0 else values
             units[field_name] = ATOMIC_UNIT_OF[unit]
         small = {key: arrays[key] for key in _RESERVED & set(arrays)}
@@ -99,9 +93,8 @@ def read(
             )
         positions = _length(path, small, "positions", frame_index, shape=(-1, 3))
         origin = _length(path, small, "origin", frame_index, shape=(3,))
-        atomic_numbers = small.get("atomic_numbers")
-        atomic_numbers = None if atomic_numbers is None else np.asarray(atomic_numbers, np.int64)
-        charges = small.get("effective_charges")
+        atomic_numbers = _atomic_numbers(path, small.get("atomic_numbers"))
+        charges = _charges(path, small.get("effective_charges"), frame_index, atomic_numbers)
     shapes = {values.shape for values in fields.values()}
     if len(shapes) > 1:
         raise FileFormatError(
@@ -132,7 +125,7 @@ def read(
         frame=frame,
         units=units,
         source=path,
-        effective_charges=None if charges is None else np.asarray(charges, np.float64),
+        effective_charges=charges,
     )
 
 
@@ -178,7 +171,7 @@ def count_frames(path: Path, *, name: str | None = None) -> int | None:
     FileFormatError
         If the file is damaged or has no such field.
     """
-    with _opened(path) as arrays, _named_errors(path):
+    with _opened(path) as arrays, named_errors(path):
         array = arrays[_chosen(path, arrays, only_first=True, name=name)[0]]
         return int(array.shape[0]) if array.ndim == 4 else None
 
@@ -186,8 +179,9 @@ def count_frames(path: Path, *, name: str | None = None) -> int | None:
 @contextmanager
 def _opened(path: Path) -> Iterator[Mapping[str, Any]]:
     """The arrays of a file by name, read when indexed."""
-    with _named_errors(path):
+    with named_errors(path):
         if path.is_dir():
+            check_codecs(path)
             group = _package("zarr").open_group(str(path), mode="r")
             yield dict(group.arrays())
             return
@@ -207,12 +201,12 @@ def _opened(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 @contextmanager
-def _named_errors(path: Path) -> Iterator[None]:
+def named_errors(path: Path) -> Iterator[None]:
     """Turn whatever a damaged file makes NumPy, h5py or zarr raise into one kind of error."""
     try:
         yield
     except Exception as error:
-        if isinstance(error, ZerofluxError):
+        if isinstance(error, ZerofluxError) and not isinstance(error, StructureError):
             raise
         # these libraries raise a dozen unrelated types for damaged files, none documented
         raise FileFormatError(
@@ -273,17 +267,75 @@ def _length(
         array = arrays.get(f"{name}_{unit}")
         if array is None:
             continue
-        part = array[...]  # one for all frames
+        part = ...  # one for all frames
         if array.ndim == len(shape) + 1:
             _check_frame(path, array, index, dimensions=len(shape) + 1)
-            part = array[index]
+            part = index
+        part = loaded(path, f"{name}_{unit}", array, part)
         fits = [want in (-1, have) for want, have in zip(shape, part.shape, strict=False)]
         if part.ndim != len(shape) or not all(fits):
             raise FileFormatError(
                 f"{path}: '{name}_{unit}' has shape {part.shape}; expected {shape} (-1: any). "
                 "Correct the file."
             )
-        values = np.asarray(part, np.float64) * factor
-        check_finite(values, place=str(path), name=f"{name}_{unit}")
-        return values
+        return part * factor
     return None
+
+
+def loaded(path: Path, name: str, array: Any, index: Any = ...) -> np.ndarray:
+    """Values of an array or one of its frames, as float64.
+
+    Raises
+    ------
+    FileFormatError
+        If they are no finite real numbers, or the file stores too few of them.
+    """
+    if array.dtype.kind not in "fiub":
+        raise FileFormatError(
+            f"{path}: field '{name}' has type {array.dtype}; expected real numbers. Write its real "
+            "part or its modulus."
+        )
+    check_size(path, name, array)
+    values = np.ascontiguousarray(array[index], dtype=np.float64)
+    check_finite(values, place=str(path), name=name)
+    return values if array.ndim or index is not ... else values.reshape(())
+
+
+def _unit(path: Path, arrays: Mapping[str, Any], array: Any) -> str:
+    """The attribute ``unit``, which HDF5 keeps in a heap unless its length is fixed."""
+    attributes = getattr(array, "attrs", {})
+    if "unit" not in attributes:
+        return "unknown"
+    if hasattr(attributes, "get_id") and attributes.get_id("unit").dtype.kind == "O":
+        check_heaps(path, arrays.values())
+    unit = attributes["unit"]
+    return unit.decode("latin-1") if isinstance(unit, bytes) else str(unit)
+
+
+def _atomic_numbers(path: Path, array: Any) -> np.ndarray | None:
+    if array is None:
+        return None
+    values = loaded(path, "atomic_numbers", array)
+    if array.ndim != 1 or np.any(values != np.round(values)) or np.any(np.abs(values) > 200):
+        raise FileFormatError(
+            f"{path}: 'atomic_numbers' of shape {array.shape} are not whole numbers of elements; "
+            "expected one for each atom. Correct the file."
+        )
+    return values.astype(np.int64)
+
+
+def _charges(
+    path: Path, array: Any, index: int, atomic_numbers: np.ndarray | None
+) -> np.ndarray | None:
+    """The valence charges of one frame."""
+    if array is None or atomic_numbers is None:
+        return None
+    if array.ndim == 2:
+        _check_frame(path, array, index, dimensions=2)
+    values = loaded(path, "effective_charges", array, index if array.ndim == 2 else ...)
+    if values.shape != atomic_numbers.shape:
+        raise FileFormatError(
+            f"{path}: 'effective_charges' have shape {array.shape} for {len(atomic_numbers)} "
+            "atoms; expected one for each. Correct the file."
+        )
+    return values

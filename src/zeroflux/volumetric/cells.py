@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float, Int
 
 from zeroflux.errors import FileFormatError
+from zeroflux.frames import Frame
 from zeroflux.volumetric.data import VolumetricData
 
 LARGEST_RESCALING = 2e-3
 """Larger relative changes of a length are not rounding but another cell."""
+CORE_RADIUS = 1.5
+"""PAW densities may be negative this near to nuclei (bohr), about the radius of a projector."""
+LARGEST_CORE_PART = 0.05
+"""... and by this part of the electrons."""
+LARGEST_DENSITY = 1e12
+"""Far above the density at any nucleus (e/bohr³), and sums of such values do not overflow."""
 
 
 def electron_count(data: VolumetricData) -> float:
@@ -94,7 +102,9 @@ def rounding_complaint(data: VolumetricData, n_valence: float | None = None) -> 
     )
 
 
-def check_density(data: VolumetricData, *, tolerance: float = 1e-4) -> None:
+def check_density(
+    data: VolumetricData, *, tolerance: float = 1e-4, cores: Frame | None = None
+) -> None:
     """Refuse a field that cannot be an electron density.
 
     Smaller negative parts are ripples of a Fourier series; `zeroflux.partition.basins` warns of
@@ -106,6 +116,9 @@ def check_density(data: VolumetricData, *, tolerance: float = 1e-4) -> None:
         Its first field is looked at.
     tolerance
         Largest negative part, relative to the positive one.
+    cores
+        Nuclei about which the density may be negative (`CORE_RADIUS`, `LARGEST_CORE_PART`), as
+        PAW densities are; only where a reference defines the basins.
 
     Raises
     ------
@@ -113,18 +126,43 @@ def check_density(data: VolumetricData, *, tolerance: float = 1e-4) -> None:
         If the negative part is larger, or nothing is positive.
     """
     density = data.first
-    lowest = float(density.min())
-    if lowest >= 0.0 and float(density.max()) > 0.0:
+    lowest, highest = float(density.min()), float(density.max())
+    if highest > LARGEST_DENSITY:
+        raise FileFormatError(
+            f"{data.place}: the largest density is {highest:.3g} e/bohr³; expected no more than "
+            f"{LARGEST_DENSITY:g}, which no nucleus reaches. The file is damaged: write it again."
+        )
+    if lowest >= 0.0 and highest > 0.0:
         return
     negative = density[density < 0.0]
     in_negative = -float(negative.sum()) * data.grid.voxel_volume
     in_positive = electron_count(data) + in_negative
     if in_negative <= tolerance * in_positive and in_positive > 0.0:
         return
+    if cores is not None and in_negative <= LARGEST_CORE_PART * in_positive:
+        outside = _outside_cores(data, cores, np.argwhere(density < 0.0))
+        if -float(negative[outside].sum()) * data.grid.voxel_volume <= tolerance * in_positive:
+            return
     index = tuple(int(i) for i in np.unravel_index(int(density.argmin()), density.shape))
     raise FileFormatError(
         f"{data.place}: {negative.size} of {density.size} densities are negative, the lowest "
         f"{lowest:.3g} e/bohr³ at point {index}, {in_negative:.3g} electrons in all against "
         f"{in_positive:.6g} positive ones; expected an electron density (negative values of "
-        "Fourier rounding at most). Is this a potential, a spin density or a difference?"
+        "Fourier rounding at most). Is this a potential, a spin density or a difference? Negative "
+        "values at the nuclei of a PAW density are accepted with --reference (AECCAR0 and AECCAR2)."
     )
+
+
+def _outside_cores(
+    data: VolumetricData, nuclei: Frame, points: Int[np.ndarray, "n_points 3"]
+) -> Bool[np.ndarray, " n_points"]:
+    """Which points are farther from all nuclei than `CORE_RADIUS`."""
+    places = points / np.array(data.grid.shape)
+    places += np.linalg.solve(data.grid.cell.T, data.grid.origin)
+    is_outside = np.ones(len(points), dtype=bool)
+    images = np.array(list(product((-1, 0, 1), repeat=3))) @ data.grid.cell
+    for site in nuclei.fractional_positions:
+        step = places[is_outside] - site
+        steps = ((step - np.round(step)) @ data.grid.cell)[:, None, :] + images
+        is_outside[is_outside] = np.linalg.norm(steps, axis=2).min(axis=1) > CORE_RADIUS
+    return is_outside

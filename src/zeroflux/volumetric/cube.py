@@ -52,7 +52,12 @@ def read(path: Path, *, only_first: bool = False, n_threads: int = 1) -> Volumet
             source.expect_line("a comment line")
         tokens = source.expect_line("the number of atoms and the origin").split()
         n_atoms = integer(source, tokens[0] if tokens else "", "the number of atoms")
-        origin = numbers(source, tokens[1:], 3, "the origin")
+        origin = numbers(source, tokens[1:4], 3, "the origin")
+        if len(tokens) > 5:
+            raise source.error(
+                f"found '{' '.join(tokens)[:60]}'; expected the number of atoms, the origin and at "
+                "most the number of values per point. Check the header."
+            )
         n_sets = integer(source, tokens[4], "the number of values per point") if tokens[4:] else 1
         counts, vectors, decimals = [], [], 12
         for axis in "abc":
@@ -75,14 +80,16 @@ def read(path: Path, *, only_first: bool = False, n_threads: int = 1) -> Volumet
         for row in atoms:
             tokens = source.expect_line("an atom (number, charge, x, y, z)").split()
             row[:] = numbers(source, tokens, 5, "an atom (number, charge, x, y, z)")
+            if row[0] % 1:
+                raise source.error(f"found atomic number {row[0]:g}; expected an integer.")
         atom_line = source.line - 1
         if n_atoms < 0:
             n_sets = _data_sets(source, n_sets)
         if n_sets < 1:
             raise source.error(f"found {n_sets} values per point; expected 1 or more.")
         first_value_line = source.line
-        names = ["value"] if n_sets == 1 else [f"value_{i + 1}" for i in range(n_sets)]
         values = source.numbers(grid.n_points * n_sets, what="values on the grid")
+        names = ["value"] if n_sets == 1 else [f"value_{i + 1}" for i in range(n_sets)]
         source.expect_end()
         table = values.reshape(*shape, n_sets)
         kept = names[:1] if only_first else names

@@ -59,6 +59,8 @@ class VolumetricData:
     """The file read."""
     effective_charges: Float[np.ndarray, " n_atoms"] | None = None
     """The charge column of a cube: valence charges when a pseudopotential code wrote it."""
+    group_sizes: tuple[int, ...] | None = None
+    """Atoms of each group of a VASP header; each group has an entry in the POTCAR."""
     relative_cell_error: float = 0.0
     """Bound of the relative error of the cell volume from the digits printed in the file."""
     first_value_line: int = 0

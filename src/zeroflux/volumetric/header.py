@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,41 @@ if TYPE_CHECKING:
 
 LARGEST_COUNT = 10**7
 """No header counts more atoms, or points along one direction, than this."""
+LARGEST_NUMBER = 1e7
+"""No length, volume or charge of a header is larger, whatever its unit."""
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+_REAL = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:[EeDd]([+-]?[0-9]+)|([+-][0-9]{3}))?")
+
+
+def is_integer(token: str) -> bool:
+    """Whether a token is an integer in ASCII digits; Python's int also takes ``1_000``."""
+    return _INTEGER.fullmatch(token) is not None
+
+
+def real(token: str) -> float:
+    """A number as Fortran and C write it: ``1.5``, ``1.0D-10``, ``1.0-100``.
+
+    Python's float also takes ``1_000``, ``nan`` and digits of other scripts.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or too large.
+    """
+    match = _REAL.fullmatch(token)
+    value = float(f"{match[1]}E{match[2] or match[3] or 0}") if match else math.nan
+    if not math.isfinite(value):
+        raise ValueError(f"'{token[:40]}' is not a finite number")
+    return value
+
+
+def is_real(token: str) -> bool:
+    """Whether a token is a finite number."""
+    try:
+        real(token)
+    except ValueError:
+        return False
+    return True
 
 
 def integer(source: TextSource, token: str, what: str) -> int:
@@ -29,11 +65,9 @@ def integer(source: TextSource, token: str, what: str) -> int:
     FileFormatError
         If it is none, or beyond any sensible count.
     """
-    try:
-        value = int(token)
-    except ValueError:
-        value = LARGEST_COUNT + 1
-    if abs(value) > LARGEST_COUNT or not token.isascii():
+    # nine characters: more digits than the largest count, and than Python's int takes
+    value = int(token) if is_integer(token) and len(token) <= 9 else LARGEST_COUNT + 1
+    if abs(value) > LARGEST_COUNT:
         raise source.error(
             f"found '{token[:40]}' as {what}; expected an integer. Check the header."
         )
@@ -41,21 +75,25 @@ def integer(source: TextSource, token: str, what: str) -> int:
 
 
 def numbers(source: TextSource, tokens: Sequence[str], n: int, what: str) -> np.ndarray:
-    """The first n tokens as finite numbers.
+    """The n numbers of a line; words may follow, such as flags or a remark.
 
     Raises
     ------
     FileFormatError
-        If there are fewer, or one is not a finite number.
+        If there are fewer or more, one is not a finite number, or one is beyond any cell.
     """
-    try:
-        values = [float(t.upper().replace("D", "E")) for t in tokens[:n]]
-    except ValueError:
-        values = []
-    if len(values) < n or not all(math.isfinite(v) for v in values):
+    is_wrong = len(tokens) < n or not all(is_real(t) for t in tokens[:n])
+    # a number too many says that one before it may be another column's
+    if is_wrong or (len(tokens) > n and is_real(tokens[n])):
         found = " ".join(tokens)[:60]
         raise source.error(f"found '{found}' as {what}; expected {n} numbers. Check the header.")
-    return np.array(values)
+    values = np.array([real(t) for t in tokens[:n]])
+    if np.abs(values).max(initial=0.0) > LARGEST_NUMBER:
+        raise source.error(
+            f"found {np.abs(values).max():.3g} as {what}; expected numbers up to "
+            f"{LARGEST_NUMBER:g}. Check the header."
+        )
+    return values
 
 
 @contextmanager

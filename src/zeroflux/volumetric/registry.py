@@ -11,14 +11,15 @@ import numpy as np
 from jaxtyping import Float
 
 from zeroflux.errors import FileFormatError
-from zeroflux.volumetric import arrays, cube, vasp, xsf
+from zeroflux.volumetric import arrays, cube, vasp, vasp_hdf5, xsf
 from zeroflux.volumetric.data import VolumetricData
-from zeroflux.volumetric.text import open_decompressed
+from zeroflux.volumetric.header import is_integer, is_real
+from zeroflux.volumetric.text import READ_ERRORS, open_decompressed
 
 _COMPRESSIONS = (".gz", ".xz", ".bz2")
-_XSF_FIRST_WORDS = (
-    "CRYSTAL", "SLAB", "POLYMER", "MOLECULE", "PRIMVEC", "ATOMS", "ANIMSTEPS", "DIM-GROUP",
-    "BEGIN_BLOCK_DATAGRID",
+_XSF_KINDS = ("CRYSTAL", "SLAB", "POLYMER", "MOLECULE")
+_XSF_SECTIONS = (
+    "PRIMVEC", "CONVVEC", "PRIMCOORD", "CONVCOORD", "ATOMS", "ANIMSTEPS", "DIM-GROUP",
 )  # fmt: skip
 
 
@@ -36,6 +37,7 @@ FORMATS = (
     Format("cube", cube, cube.SUFFIXES),
     Format("vasp", vasp, vasp.SUFFIXES, vasp.NAMES),
     Format("xsf", xsf, xsf.SUFFIXES),
+    Format("vasp-hdf5", vasp_hdf5, ()),
     Format("arrays", arrays, arrays.SUFFIXES),
 )
 """To add a format: write a module with ``read``, ``write`` and ``SUFFIXES``, and list it here."""
@@ -69,19 +71,21 @@ def format_by_contents(path: Path) -> Format | None:
     try:
         with open_decompressed(path) as stream:
             head = stream.read(4096)
-    except (OSError, EOFError, ValueError):
+    except READ_ERRORS:
         return None  # damaged compression: the reader says so
+    if head.startswith(b"\x89HDF") and vasp_hdf5.is_vasp(path):
+        return by_name["vasp-hdf5"]
     if head.startswith((b"\x93NUMPY", b"PK\x03\x04", b"\x89HDF")):
         return by_name["arrays"]
     lines = head.decode("utf-8", errors="replace").split("\n")
     words = [line.split() for line in lines]
-    told = next((w[0].upper() for w in words if w and not w[0].startswith("#")), "")
-    if told.startswith(_XSF_FIRST_WORDS):
+    if _is_xsf(words):
         return by_name["xsf"]
     # the comment lines of a cube may hold anything; its next four start with a count
     if len(words) > 6 and all(_is_count(w) and _are_reals(w[1:4]) for w in words[2:6]):
         return by_name["cube"]
-    if len(words) > 5 and len(words[1]) == 1 and all(_are_reals(w[:3]) for w in words[2:5]):
+    is_scaled = len(words) > 5 and len(words[1]) == 1 and is_real(words[1][0])
+    if is_scaled and all(_are_reals(w[:3]) for w in words[2:5]):
         return by_name["vasp"]
     return None
 
@@ -178,14 +182,25 @@ def write_volumetric(path: str | Path, data: VolumetricData) -> None:
     kind.module.write(path, data)
 
 
+def _is_xsf(words: list[list[str]]) -> bool:
+    """Whether two lines are XSF's: one alone, "Slab" or "Molecule", may be a title."""
+    first, second, *_ = [w for w in words if w and not w[0].startswith("#")] + [[""], [""]]
+    keyword, following = first[0].upper(), second[0].upper()
+    is_following = following in _XSF_SECTIONS or following.startswith("BEGIN_")
+    if keyword.startswith("BEGIN_"):
+        return is_following or keyword.startswith(("BEGIN_BLOCK_DATAGRID", "BEGIN_INFO"))
+    if not all(is_integer(w) for w in first[1:]):
+        return False
+    if keyword in _XSF_KINDS:
+        return is_following
+    # numbers follow, more than the scale factor of a CHGCAR
+    has_row = len(second) > 1 and all(is_real(w) for w in second[1:])
+    return keyword in _XSF_SECTIONS and (is_following or has_row or following in _XSF_KINDS)
+
+
 def _is_count(words: list[str]) -> bool:
-    return len(words) >= 4 and words[0].lstrip("+-").isdigit()
+    return len(words) >= 4 and is_integer(words[0])
 
 
 def _are_reals(words: list[str]) -> bool:
-    try:
-        return len(words) == 3 and all(
-            np.isfinite(float(w.upper().replace("D", "E"))) for w in words
-        )
-    except ValueError:
-        return False
+    return len(words) == 3 and all(is_real(w) for w in words)

@@ -16,16 +16,20 @@ from typing import cast
 import numpy as np
 from jaxtyping import Float
 
-from zeroflux.errors import FileFormatError, RepairWarning
+from zeroflux.errors import FileFormatError, RepairWarning, printable
 from zeroflux.volumetric import _kernels as kernels
+from zeroflux.volumetric.header import real
 
 CHUNK = 1 << 21
 """Bytes parsed at a time and per thread: more than a line, less than the cache."""
 LONGEST_TOKEN = 4096
 LONGEST_LINE = 1 << 16
+MOST_BLANK_LINES = 1000
+"""Blank lines in a row, and for each number `LONGEST_TOKEN` bytes: a little gzip unfolds
+to gigabytes of blanks, and nobody writes them."""
 ByteStream = io.RawIOBase | io.BufferedIOBase
 _DECOMPRESSORS = {b"\x1f\x8b": gzip.GzipFile, b"\xfd7zXZ\x00": lzma.LZMAFile, b"BZh": bz2.BZ2File}
-_READ_ERRORS = (OSError, EOFError, zlib.error, lzma.LZMAError)
+READ_ERRORS = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError)
 
 
 def open_decompressed(path: Path) -> ByteStream:
@@ -74,6 +78,7 @@ class TextSource:
         self._scratch = [np.empty(0)] * self.n_threads  # kept: fresh memory costs page faults
         self._start = self._stop = 0
         self._at_end = False
+        self._n_read = self._n_blank_lines = 0
 
     def __enter__(self) -> TextSource:
         return self
@@ -112,6 +117,9 @@ class TextSource:
             text = self._buffer[self._start : stop].tobytes().decode("utf-8", errors="replace")
             self._start = min(stop + 1, self._stop)
             self.line += 1
+            self._n_blank_lines = 0 if text.strip() else self._n_blank_lines + 1
+            if self._n_blank_lines > MOST_BLANK_LINES:
+                raise self._too_many_blanks()
             return text.rstrip("\r")
 
     def expect_line(self, what: str) -> str:
@@ -148,10 +156,12 @@ class TextSource:
             If the file may have lost digits of its last number.
         """
         values = self.allocate(n_values, what) if out is None else out
-        n_done = 0
+        n_done, n_read = 0, self._n_read
         with ThreadPoolExecutor(self.n_threads) as pool:
             while n_done < n_values:
                 stop = self._whole_tokens()
+                if self._n_read - n_read > 2 * len(self._buffer) + LONGEST_TOKEN * n_done:
+                    raise self._too_many_blanks()
                 if stop == self._start:
                     raise self.error(
                         f"the file ends after {n_done} of {n_values} numbers ({what}). It is "
@@ -196,6 +206,12 @@ class TextSource:
                 stacklevel=2,
             )
 
+    def _too_many_blanks(self) -> FileFormatError:
+        return self.error(
+            "found blank lines without end; expected numbers or a keyword. The file is damaged: "
+            "copy it again."
+        )
+
     def allocate(self, n_values: int, what: str) -> np.ndarray:
         if self._size is not None and 2 * n_values > self._size + 1:
             raise self.error(
@@ -223,7 +239,8 @@ class TextSource:
                     self._at_end = True
                     break
                 self._stop += n_read
-        except _READ_ERRORS as error:
+                self._n_read += n_read
+        except READ_ERRORS as error:
             raise self.error(
                 f"cannot be read further ({error}); expected a complete file. It is damaged or "
                 "truncated: copy it again.",
@@ -291,7 +308,7 @@ class TextSource:
             token = self._token(stop)
             if status != kernels.NEEDS_PYTHON:
                 raise self.error(_COMPLAINTS[status].format(_shorten(token)), line=self.line)
-            values[n_done] = float(token.upper().replace("D", "E"))
+            values[n_done] = real(token)
             n_done += 1
             self._start += len(token)
 
@@ -314,5 +331,4 @@ _COMPLAINTS = {
 
 def _shorten(text: str, n: int = 40) -> str:
     text = text.strip()
-    printable = "".join(c if c.isprintable() else "?" for c in text[:n])
-    return printable + ("..." if len(text) > n else "")
+    return printable(text[:n]) + ("..." if len(text) > n else "")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from pathlib import Path
 
 import numpy as np
 from ase.data import chemical_symbols
@@ -17,6 +14,7 @@ from zeroflux.errors import ConfigError, RepairWarning
 from zeroflux.frames import Frame
 from zeroflux.volumetric.data import VolumetricData
 from zeroflux.volumetric.electrons import LARGEST_CHARGE, count_accuracy, has_cores
+from zeroflux.volumetric.potcar import PotcarEntry, find_potcar, read_potcar
 from zeroflux.volumetric.pseudopotentials import common_sums
 
 
@@ -66,9 +64,10 @@ def find_valence(
     if data.effective_charges is not None and len(data.effective_charges) == len(symbols):
         found.append((data.effective_charges, "charge column of the cube file"))
     if data.source is not None:
-        potcar = _potcar_charges(data.source, symbols)
-        if potcar is not None:
-            found.append((potcar, "POTCAR"))
+        potcar = find_potcar(data.source)
+        charges = None if potcar is None else potcar_charges(data, frame, read_potcar(potcar))
+        if potcar is not None and charges is not None:
+            found.append((charges, potcar.name))
     for charges, source in found:
         if fits_count(charges, data, frame, n_electrons):
             charge = round(float(charges.sum()) - n_electrons)
@@ -119,48 +118,25 @@ def _warn(
     )
 
 
-def _potcar_charges(source: Path, symbols: Sequence[str]) -> np.ndarray | None:
-    """ZVAL of each atom: the entries of a POTCAR in order, each for one run of atoms."""
-    entries = _potcar_entries(source.with_name("POTCAR"))
-    if not entries:
+def potcar_charges(
+    data: VolumetricData, frame: Frame, entries: Sequence[PotcarEntry]
+) -> Float[np.ndarray, " n_atoms"] | None:
+    """Charge of each atom from the POTCAR's entries, or None if they are not those of the atoms.
+
+    Entries belong to the file's groups of atoms, in order: two groups of one element may have
+    different pseudopotentials. Without groups (another format, atoms in another order), elements
+    decide, if each has one charge only.
+    """
+    symbols = [chemical_symbols[z] for z in frame.atomic_numbers]
+    if any(entry.valence is None for entry in entries):
         return None
-    counts = _counts_of_header(source)
-    if counts is None or len(counts) != len(entries) or sum(counts) != len(symbols):
-        counts = [len(list(run)) for _, run in groupby(symbols)]
-    if len(counts) == len(entries):
-        listed = [entry for entry, count in zip(entries, counts, strict=True) for _ in range(count)]
-        if [symbol for symbol, _ in listed] == list(symbols):
-            return np.array([valence for _, valence in listed])
-    # another order than the file's: elements decide if each has one valence only
-    by_symbol: dict[str, set[float]] = {}
-    for symbol, valence in entries:
-        by_symbol.setdefault(symbol, set()).add(valence)
-    if any(len(by_symbol.get(symbol, ())) != 1 for symbol in symbols):
+    sizes = data.group_sizes
+    if sizes is not None and len(sizes) == len(entries) and sum(sizes) == len(symbols):
+        expanded = [entry for entry, n in zip(entries, sizes, strict=True) for _ in range(n)]
+        if [entry.symbol for entry in expanded] == symbols:
+            return np.array([entry.valence for entry in expanded])
+    charges = {entry.symbol: entry.valence for entry in entries}
+    is_unique = all(charges[entry.symbol] == entry.valence for entry in entries)
+    if not is_unique or not set(symbols) <= set(charges):
         return None
-    return np.array([next(iter(by_symbol[symbol])) for symbol in symbols])
-
-
-def _counts_of_header(path: Path) -> list[int] | None:
-    """Atoms of each species, as the header of a VASP file counts them."""
-    from zeroflux.volumetric.text import open_decompressed
-
-    try:
-        with open_decompressed(path) as stream:
-            lines = stream.read(4096).decode(errors="replace").split("\n")
-    except (OSError, EOFError, ValueError):
-        return None
-    for line in lines[5:7]:
-        words = line.split()
-        if words and all(word.isdigit() for word in words):
-            return [int(word) for word in words]
-    return None
-
-
-def _potcar_entries(path: Path) -> list[tuple[str, float]]:
-    """Element and ZVAL of each entry of a POTCAR, in its order; empty if there is none."""
-    if not path.is_file():
-        return []
-    text = path.read_text(errors="replace")
-    symbols = [re.split(r"[_./\d]", t)[0] for t in re.findall(r"TITEL\s*=\s*\S+\s+(\S+)", text)]
-    valences = [float(v) for v in re.findall(r"ZVAL\s*=\s*([\d.]+)", text)]
-    return list(zip(symbols, valences, strict=False))
+    return np.array([charges[s] for s in symbols])

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,12 +23,13 @@ import numpy as np
 from ase.data import atomic_numbers as NUMBER_OF_SYMBOL
 from ase.data import chemical_symbols
 
-from zeroflux.errors import FileFormatError
+from zeroflux.errors import FileFormatError, RepairWarning
 from zeroflux.frames import Frame
 from zeroflux.units import ANGSTROM
 from zeroflux.volumetric.data import ATOMIC_UNIT_OF, UNITS, VolumetricData
-from zeroflux.volumetric.header import frame_of, grid_of, integer, numbers
+from zeroflux.volumetric.header import frame_of, grid_of, integer, is_integer, is_real, numbers
 from zeroflux.volumetric.planes import read_planes
+from zeroflux.volumetric.potcar import find_potcar, read_potcar
 from zeroflux.volumetric.text import TextSource
 from zeroflux.volumetric.writing import open_for_writing, write_run
 
@@ -67,8 +69,8 @@ def read(
 
     Fields are ``total`` and, of spin-polarised or non-collinear runs, ``magnetization`` or
     ``magnetization_x`` to ``_z``; one-centre (augmentation) occupancies are skipped. A VASP 4
-    header names no elements: they are taken from its first line or a POTCAR beside the file, and
-    if neither has them, ``frame`` is None.
+    header names no elements: they are taken from a POTCAR beside the file (plain or compressed),
+    else from the first line, and if neither has them, ``frame`` is None.
 
     Parameters
     ----------
@@ -88,7 +90,7 @@ def read(
     """
     unit, is_scaled = contents_of(path)
     with TextSource(path, n_threads=n_threads) as source:
-        cell, frame, n_atoms = _structure(source, symbols)
+        cell, frame, group_sizes = _structure(source, symbols)
         grid_tokens = _next_filled(source).split()
         grid_line = source.line - 1
         shape = _grid_shape(source, grid_tokens)
@@ -97,7 +99,7 @@ def read(
         first_value_line = source.line
         blocks = [read_planes(source, shape, factor=factor)]
         # also for the first block alone: values too many must not go unnoticed
-        while _another_block(source, grid_tokens, n_atoms) and not only_first:
+        while _another_block(source, grid_tokens, sum(group_sizes)) and not only_first:
             blocks.append(read_planes(source, shape, factor=factor))
             if len(blocks) > 4:
                 raise source.error(
@@ -116,6 +118,7 @@ def read(
         frame=frame,
         units=dict.fromkeys(names, ATOMIC_UNIT_OF[unit]),
         source=path,
+        group_sizes=group_sizes,
         first_value_line=first_value_line,
     )
 
@@ -160,12 +163,12 @@ def _columns(values: np.ndarray, width: int, decimals: int) -> str:
 
 def _structure(
     source: TextSource, given: Sequence[str] | None
-) -> tuple[np.ndarray, Frame | None, int]:
-    """Cell (bohr), atoms if their elements are known, number of atoms."""
+) -> tuple[np.ndarray, Frame | None, tuple[int, ...]]:
+    """Cell (bohr), atoms if their elements are known, number of atoms of each group."""
     comment = source.expect_line("a comment line")
     tokens = source.expect_line("the scale factor").split()
-    scale = numbers(source, tokens, 1, "the scale factor")[0]
-    if len(tokens) > 1 and tokens[1][:1].isdigit():
+    scale = numbers(source, tokens[:1], 1, "the scale factor")[0]
+    if len(tokens) > 1 and is_real(tokens[1]):
         raise source.error(
             f"found {len(tokens)} scale factors; expected one. Multiply the lattice vectors by "
             "them and write 1.0."
@@ -185,7 +188,7 @@ def _structure(
         scale = float(np.cbrt(-scale / volume))
     tokens = source.expect_line("the elements or the numbers of atoms").split()
     symbols: list[str] | None = None
-    if tokens and not tokens[0].lstrip("-").isdigit():
+    if tokens and not is_integer(tokens[0]):
         symbols = [_element(source, t) for t in tokens]
         tokens = source.expect_line("the numbers of atoms").split()
     counts = [integer(source, t, "a number of atoms") for t in tokens]
@@ -214,11 +217,12 @@ def _structure(
     positions = positions * scale * ANGSTROM if is_cartesian else positions @ cell
     if given is not None:
         symbols = _given_elements(source, given, counts)
-    symbols = symbols or _guess_elements(source.path, comment, len(counts))
+    symbols = symbols or _guess_elements(source, comment, len(counts))
     if symbols is None:
-        return cell, None, n_atoms
+        return cell, None, tuple(counts)
     atomic_numbers = np.repeat([NUMBER_OF_SYMBOL[s] for s in symbols], counts).astype(np.int64)
-    return cell, frame_of(source, atomic_numbers, positions, cell, line=count_line), n_atoms
+    frame = frame_of(source, atomic_numbers, positions, cell, line=count_line)
+    return cell, frame, tuple(counts)
 
 
 def _element(source: TextSource, label: str) -> str:
@@ -241,17 +245,38 @@ def _given_elements(source: TextSource, given: Sequence[str], counts: list[int])
     return [_element(source, label) for label in given]
 
 
-def _guess_elements(path: Path, comment: str, n_species: int) -> list[str] | None:
-    """Elements of a VASP 4 file: from its comment, or from the POTCAR beside it."""
-    candidates = [comment.split()]
-    potcar = path.with_name("POTCAR")
-    if potcar.is_file():
-        titles = re.findall(r"TITEL\s*=\s*\S+\s+(\S+)", potcar.read_text(errors="replace"))
-        candidates.append([re.split(r"[_./\d]", t)[0] for t in titles])
-    for symbols in candidates:
-        if len(symbols) == n_species and all(NUMBER_OF_SYMBOL.get(s, 0) > 0 for s in symbols):
-            return symbols
-    return None
+def _guess_elements(source: TextSource, comment: str, n_groups: int) -> list[str] | None:
+    """Elements of a VASP 4 file: of the POTCAR beside it, else of its comment, which is free."""
+    symbols = comment.split()
+    is_list = all(NUMBER_OF_SYMBOL.get(s, 0) > 0 for s in symbols)
+    from_comment = symbols if is_list and len(symbols) == n_groups else None
+    potcar = find_potcar(source.path)
+    from_potcar = [entry.symbol for entry in read_potcar(potcar)] if potcar else []
+    if potcar is None or not from_potcar:
+        return from_comment
+    if len(from_potcar) != n_groups:
+        raise source.error(
+            f"found {n_groups} groups of atoms without elements, and {len(from_potcar)} "
+            f"pseudopotentials ({', '.join(from_potcar)}) in {potcar}; expected one for each "
+            "group. Put the calculation's own POTCAR beside the file, or give the elements: "
+            "--symbols."
+        )
+    if from_comment and set(from_comment) != set(from_potcar):
+        raise source.error(
+            f"the comment reads {' '.join(from_comment)}, {potcar} lists {' '.join(from_potcar)}; "
+            "expected the same elements. Put the calculation's own POTCAR beside the file, or give "
+            "the elements: --symbols.",
+            line=1,
+        )
+    if from_comment and from_comment != from_potcar:
+        warnings.warn(
+            f"{source.path}:1: the comment reads {' '.join(from_comment)}, {potcar.name} lists "
+            f"{' '.join(from_potcar)}; took the order of {potcar.name}, which is that of the "
+            "calculation. If it is another one's, give the elements: --symbols.",
+            RepairWarning,
+            stacklevel=5,
+        )
+    return from_potcar
 
 
 def _next_filled(source: TextSource) -> str:

@@ -1,7 +1,8 @@
 """XCrySDen's XSF files with three-dimensional data grids.
 
 Lengths are in ångström; the format does not state the unit of the values. The grid is a *general*
-one: its last point along each direction repeats the first, and is dropped.
+one: its last point along each direction repeats the first, and is dropped. Files of molecules whose
+last point does not repeat the first are recognised by their number of electrons.
 
 References
 ----------
@@ -10,11 +11,14 @@ A. Kokalj, "XSF specification" (http://www.xcrysden.org/doc/XSF.html).
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 from ase.data import atomic_numbers as NUMBER_OF_SYMBOL
 
+from zeroflux.errors import RepairWarning
+from zeroflux.grids import UniformGrid
 from zeroflux.units import ANGSTROM
 from zeroflux.volumetric.data import VolumetricData
 from zeroflux.volumetric.header import frame_of, grid_of, integer, numbers
@@ -23,6 +27,8 @@ from zeroflux.volumetric.text import TextSource
 from zeroflux.volumetric.writing import open_for_writing, reals, write_run
 
 SUFFIXES = (".xsf",)
+DECAYED = 1e-4
+"""Part of the largest value below which the faces of a grid are outside of a molecule."""
 _KEYWORDS = (
     "CRYSTAL", "SLAB", "POLYMER", "MOLECULE", "DIM-GROUP", "PRIMVEC", "CONVVEC", "PRIMCOORD",
     "CONVCOORD", "ATOMS", "ANIMSTEPS", "BEGIN_", "END_", "DATAGRID", "INFO",
@@ -65,6 +71,9 @@ def read(path: Path, *, only_first: bool = False, n_threads: int = 1) -> Volumet
                 )
             if keyword.startswith("PRIMVEC"):
                 cell = _vectors(source, "a primitive vector")
+            elif keyword.startswith("DIM-GROUP"):
+                if len(keyword.split()) == 1:
+                    source.expect_line("the dimensionality and the group")
             elif keyword.startswith("CONVVEC"):
                 _vectors(source, "a conventional vector")
             elif keyword.startswith(("PRIMCOORD", "CONVCOORD")):
@@ -108,6 +117,7 @@ def read(path: Path, *, only_first: bool = False, n_threads: int = 1) -> Volumet
                 "file, not only the structure.",
                 line=source.line,
             )
+        grids[0] = _without_repeated_ends(source, grids[0], next(iter(fields.values())))
         frame = None
         if atoms:
             frame = frame_of(
@@ -187,6 +197,34 @@ def _grid(source: TextSource, cell: np.ndarray | None):
     return grid_of(source, span, (a, b, c), line=line, origin=origin), line
 
 
+def _without_repeated_ends(source: TextSource, grid: UniformGrid, values: np.ndarray):
+    """The grid, or a cell one step shorter if that makes the number of electrons whole.
+
+    Where a density has decayed at all faces, values do not tell whether the last point repeats
+    the first. Some programs write N points in N steps, and the format's N − 1 steps are then too
+    long: by 4 % of the volume for 80 points.
+    """
+    highest = float(values.max())
+    faces = [values.take(0, axis=axis) for axis in range(3)]
+    if highest <= 0 or max(float(np.abs(f).max()) for f in faces) > DECAYED * highest:
+        return grid
+    shorter = np.array(grid.shape) / (np.array(grid.shape) + 1)
+    as_stated = float(values.sum()) * grid.voxel_volume
+    counts = np.outer([as_stated, as_stated * shorter.prod()], [1.0, ANGSTROM**-3])
+    off_as_stated, off_shorter = np.abs(counts - np.maximum(1.0, np.round(counts))).min(axis=1)
+    if off_shorter > 1e-3 or off_as_stated < 20 * off_shorter or off_as_stated < 0.01:
+        return grid
+    warnings.warn(
+        f"{source.path}: the density integrates to {counts[0, 0]:.4f} electrons if the last points "
+        f"repeat the first, and to {counts[1, 0]:.4f} if they do not ({counts[1, 1]:.4f} in "
+        "e/ångström³); expected a whole number, and took the latter: the steps are "
+        f"{1 - shorter.min():.2%} shorter. Write a cube file to leave no doubt.",
+        RepairWarning,
+        stacklevel=4,
+    )
+    return UniformGrid(grid.cell * shorter[:, None], grid.shape, grid.origin)
+
+
 def _is_data(line: str) -> bool:
     text = line.strip().upper()
     return not text.startswith(_KEYWORDS)
@@ -198,4 +236,6 @@ def _atom(source: TextSource, line: str) -> tuple[int, np.ndarray]:
     number = NUMBER_OF_SYMBOL.get(label.capitalize(), 0)
     if not number:
         number = integer(source, label, "an atom (number or symbol, x, y, z)")
-    return number, numbers(source, tokens[1:], 3, "the position of an atom")
+    # forces may follow the position
+    n = 6 if len(tokens) >= 7 else 3
+    return number, numbers(source, tokens[1:], n, "the position of an atom")[:3]

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zeroflux.errors import ConfigError, FileFormatError, RepairWarning
+from zeroflux.errors import ConfigError, FileFormatError, PartitionError, RepairWarning
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
+from zeroflux.partition import basins
 from zeroflux.volumetric import (
     VolumetricData,
     check_same_grid,
@@ -140,3 +141,46 @@ def test_cp2k_density_and_potential_belong_together():
     check_same_grid(density, potential)
     # CP2K writes minus the potential: its value is lowest (most negative) at the ions' electrons
     assert potential.first[density.first > 0.1].mean() < potential.first.mean()
+
+
+@pytest.mark.parametrize(
+    ("where", "depth", "is_accepted"),
+    [("nucleus", 0.3, True), ("bond", 0.3, False), ("nucleus", 30.0, False)],
+)
+def test_a_density_may_be_negative_at_nuclei_only_where_a_reference_defines_the_basins(
+    where, depth, is_accepted
+):
+    cell = np.diag([6.0, 6.0, 9.0])
+    grid = UniformGrid(cell, (12, 12, 18), origin=np.array([0.0, 0.0, -1.0]))
+    frame = Frame(np.array([30]), np.array([[0.1, 0.1, 8.6]]), cell)  # beside point (0, 0, 1)
+    values = np.full(grid.shape, 0.03)
+    values[(0, 0, 1) if where == "nucleus" else (6, 6, 9)] = -depth
+    data = VolumetricData(grid, {"total": values}, frame)
+    with pytest.raises(FileFormatError, match="with --reference"):
+        check_density(data)
+    if is_accepted:
+        check_density(data, cores=frame)
+    else:
+        with pytest.raises(FileFormatError, match="with --reference"):
+            check_density(data, cores=frame)
+
+
+def test_negative_values_at_a_nucleus_leave_the_basins_of_a_reference_as_they_are():
+    cell = np.diag([6.0, 6.0, 12.0])
+    grid = UniformGrid(cell, (12, 12, 24))
+    frame = Frame(np.array([30, 30]), np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 6.0]]), cell)
+    box = cell.diagonal()
+    steps = [(grid.points() - site + box / 2) % box - box / 2 for site in frame.positions]
+    distance = np.linalg.norm(steps, axis=-1)
+    reference = np.exp(-distance).sum(axis=0)
+    density = (distance**2 * np.exp(-distance)).sum(axis=0)
+    dipped = density.copy()
+    dipped[0, 0, 0] -= 0.9
+    with pytest.warns(RepairWarning, match="the reference defines the basins"):
+        found = basins(dipped, grid, frame, reference=reference)
+    plain = basins(density, grid, frame, reference=reference)
+    np.testing.assert_allclose(found.volume, plain.volume)
+    change = found.population - plain.population
+    np.testing.assert_allclose(change, [-0.9 * grid.voxel_volume, 0.0], atol=1e-12)
+    with pytest.raises(PartitionError, match="negative"):
+        basins(dipped, grid, frame)

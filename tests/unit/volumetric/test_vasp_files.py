@@ -1,15 +1,26 @@
 """VASP's grid files."""
 
+import gzip
+import lzma
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 from ase.calculators.vasp import VaspChargeDensity
 from ase.units import Bohr
 
-from zeroflux.errors import FileFormatError
+from zeroflux.errors import FileFormatError, RepairWarning
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
 from zeroflux.units import ANGSTROM, ELECTRONVOLT
-from zeroflux.volumetric import VolumetricData, read_volumetric, vasp, write_volumetric
+from zeroflux.volumetric import (
+    VolumetricData,
+    find_valence,
+    read_volumetric,
+    vasp,
+    write_volumetric,
+)
 from zeroflux.volumetric.vasp import contents_of
 
 CELL = np.array([[4.0, 0.0, 0.0], [0.5, 5.0, 0.0], [0.0, 0.3, 6.0]])  # Å
@@ -218,3 +229,67 @@ def test_values_too_many_are_noticed_when_only_the_first_block_is_read(tmp_path)
     for rest in ("1.0\n", "1.0 2.0 3.0 4.0\n" * 100):
         with pytest.raises(FileFormatError, match=r"CHGCAR:\d+: found \d+ or more numbers"):
             read_text(tmp_path, header() + block() + rest, only_first=True)
+
+
+def potcar(*entries):
+    return "".join(
+        f"  PAW_PBE {symbol} 06Sep2000\n {valence}\n   TITEL  = PAW_PBE {symbol} 06Sep2000\n"
+        f"   POMASS =   10.000; ZVAL   =  {valence:7.3f}    mass and valenz\n End of Dataset\n"
+        for symbol, valence in entries
+    )
+
+
+def test_the_potcar_beats_the_comment_of_a_vasp_4_file(tmp_path):
+    text = header(symbols="", comment="Kr Ar") + block()
+    assert elements(read_text(tmp_path, text)) == [36, 18, 18]  # the only source
+    (tmp_path / "POTCAR").write_text(potcar(("Ar", 8), ("Kr_GW", 8)))
+    with pytest.warns(RepairWarning, match="comment reads Kr Ar, POTCAR lists Ar Kr"):
+        assert elements(read_text(tmp_path, text)) == [18, 36, 36]
+    agreeing = header(symbols="", comment="Ar Kr") + block()
+    assert elements(read_text(tmp_path, agreeing)) == [18, 36, 36]  # no warning
+    assert elements(read_text(tmp_path, text, symbols=["Ne", "Xe"])) == [10, 54, 54]
+    for entries in ([("Ga", 3), ("As", 5)], [("Kr", 8)]):
+        (tmp_path / "POTCAR").write_text(potcar(*entries))
+        with pytest.raises(FileFormatError, match=r"CHGCAR:\d+: .*--symbols"):
+            read_text(tmp_path, text)
+    (tmp_path / "POTCAR").write_text("no pseudopotential\n")
+    assert elements(read_text(tmp_path, text)) == [36, 18, 18]
+
+
+def elements(data):
+    return data.frame.atomic_numbers.tolist()
+
+
+@pytest.mark.parametrize("name", ["POTCAR", "POTCAR.gz", "POTCAR.xz"])
+def test_charges_belong_to_the_entries_of_the_potcar_in_order(tmp_path, name):
+    opener = {".gz": gzip.open, ".xz": lzma.open}.get(Path(name).suffix, open)
+    with opener(tmp_path / name, "wt") as stream:
+        stream.write(potcar(("H", 1.0), ("H1.25", 1.25)))
+    data = read_text(tmp_path, header(symbols="H H\n") + block())
+    assert data.group_sizes == (1, 2)
+    found = find_valence(data, data.frame, n_electrons=3.5)
+    assert found is not None
+    assert (found.charges.tolist(), found.source) == ([1.0, 1.25, 1.25], name)
+    # atoms without groups cannot tell two hydrogens apart
+    assert find_valence(replace(data, group_sizes=None), data.frame, n_electrons=3.5) is None
+
+
+def test_a_damaged_or_foreign_potcar_is_named(tmp_path):
+    data = read_text(tmp_path, header() + block())
+    whole = gzip.compress(potcar(("Ar", 8), ("Kr", 8)).encode())
+    (tmp_path / "POTCAR.gz").write_bytes(whole[:-20])
+    with pytest.raises(FileFormatError, match=r"POTCAR\.gz: cannot be read"):
+        find_valence(data, data.frame, n_electrons=24.0)
+    (tmp_path / "POTCAR.gz").write_bytes(gzip.compress(potcar(("X\x1by", 8)).encode()))
+    with pytest.raises(FileFormatError, match=r"pseudopotential of 'X\\x1by'"):
+        find_valence(data, data.frame, n_electrons=24.0)
+    (tmp_path / "POTCAR.gz").write_bytes(gzip.compress(potcar(("Ga", 3), ("As", 5)).encode()))
+    assert find_valence(data, data.frame, n_electrons=24.0) is None
+
+
+def test_exponents_without_a_letter_are_read_between_the_blocks(tmp_path):
+    text = header() + block() + AUGMENTATION.replace("0.3", "0.123-101")
+    text += " 0.1 0.123-101 -.5-120\n" + block(0.5)
+    assert list(read_text(tmp_path, text).fields) == ["total", "magnetization"]
+    with pytest.raises(FileFormatError, match="magnetic moments"):
+        read_text(tmp_path, text.replace("-.5-120", "-.5-12"))

@@ -123,3 +123,30 @@ def test_one_of_several_fields_is_chosen_by_its_name(tmp_path, data):
         np.testing.assert_allclose(found.first, fields["magnetization"], rtol=1e-6)
     with pytest.warns(RepairWarning, match=r"first of 2 data sets; .*two\.cube::value_2"):
         read_volumetric(tmp_path / "two.cube", only_first=True)
+
+
+@pytest.mark.parametrize(
+    "title", ["Slab", "Molecule", "Crystal of Ar", "ATOMS", "slab 1", "PRIMVEC"]
+)
+@pytest.mark.parametrize("name", ["CHGCAR", "a.cube"])
+def test_a_title_that_is_a_keyword_of_xsf_does_not_make_an_xsf_file(tmp_path, data, name, title):
+    path = tmp_path / name
+    write_volumetric(path, data)
+    lines = path.read_text().split("\n")
+    path.write_text("\n".join([title, *lines[1:]]))
+    shutil.move(path, tmp_path / "density.dat")
+    found = read_volumetric(tmp_path / "density.dat")
+    np.testing.assert_allclose(found.first, data.first, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "start",
+    ["", "# remark\n\n", "DIM-GROUP\n 3 1\n", "dim-group 3 1\n", "CRYSTAL\nDIM-GROUP\n3 1\n"],
+)
+def test_an_xsf_file_is_known_by_two_of_its_lines(tmp_path, data, start):
+    write_volumetric(tmp_path / "a.xsf", data)
+    text = (tmp_path / "a.xsf").read_text()
+    (tmp_path / "density.dat").write_text(start + (text[8:] if "DIM" in start.upper() else text))
+    found = read_volumetric(tmp_path / "density.dat")
+    np.testing.assert_allclose(found.first, data.first, rtol=1e-10)
+    assert found.frame is not None

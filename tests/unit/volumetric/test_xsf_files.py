@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from ase.io.xsf import read_xsf as ase_read_xsf
 
-from zeroflux.errors import FileFormatError
+from zeroflux.errors import FileFormatError, RepairWarning
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
 from zeroflux.units import ANGSTROM
-from zeroflux.volumetric import VolumetricData, read_volumetric, write_volumetric
+from zeroflux.volumetric import VolumetricData, electron_count, read_volumetric, write_volumetric
 
 SMALL = """# a comment
 CRYSTAL
@@ -99,3 +99,33 @@ def test_a_written_file_is_read_back_by_us_and_by_ase(tmp_path, suffix):
 def test_damaged_files_are_refused_with_path_and_line(tmp_path, text, complaint):
     with pytest.raises(FileFormatError, match=rf"small\.xsf.*{complaint}"):
         read_text(tmp_path, text)
+
+
+@pytest.mark.parametrize("unit", [1.0, ANGSTROM**3])
+@pytest.mark.parametrize(
+    ("extra_steps", "width", "is_mended"), [(0, 0.8, True), (1, 0.8, False), (0, 2.5, False)]
+)
+def test_a_molecule_whose_last_points_do_not_repeat_the_first_keeps_its_electrons(
+    tmp_path, unit, extra_steps, width, is_mended
+):
+    """Eight electrons in N points of N steps, or of N − 1 as the format wants."""
+    n, length = 24, 12.0
+    step = length / n
+    axis = (np.arange(n) * step - length / 2 + 0.1) / width
+    gauss = np.exp(-0.5 * axis**2) / (width * np.sqrt(2 * np.pi))
+    values = 8.0 * np.einsum("a,b,c->abc", gauss, gauss, gauss) * unit
+    if width > 1:  # not decayed: periodic, and the format's last points would repeat the first
+        values[-1], values[:, -1], values[:, :, -1] = values[0], values[:, 0], values[:, :, 0]
+    span = (length - extra_steps * step) / ANGSTROM
+    head = f" {n} {n} {n}\n 0 0 0\n {span:.10f} 0 0\n 0 {span:.10f} 0\n 0 0 {span:.10f}\n"
+    text = "MOLECULE\nATOMS\n O 3.1 3.1 3.1\nBEGIN_BLOCK_DATAGRID_3D\n x\n DATAGRID_3D_rho\n" + head
+    text += " ".join(f"{v:.8E}" for v in values.ravel(order="F")) + "\nEND_DATAGRID_3D\n"
+    path = tmp_path / "a.xsf"
+    path.write_text(text)
+    if is_mended:
+        with pytest.warns(RepairWarning, match="if they do not"):
+            data = read_volumetric(path)
+    else:
+        data = read_volumetric(path)
+    if width < 1:
+        assert electron_count(data) / unit == pytest.approx(8.0, abs=1e-5)
