@@ -34,6 +34,13 @@ OutPath = Annotated[
     ),
 ]
 
+Force = Annotated[
+    bool, typer.Option("--force", help="Take over a directory with another configuration's run.")
+]
+WithUpstream = Annotated[
+    bool, typer.Option("--with-upstream", help="Also bring the stages before it up to date.")
+]
+
 
 def _version(is_wanted: bool) -> None:
     if is_wanted:
@@ -56,7 +63,7 @@ def _global(
 
 
 @app.command()
-def run(config: ConfigPath, out: OutPath = None) -> None:
+def run(config: ConfigPath, out: OutPath = None, force: Force = False) -> None:
     """Do all stages: sample, label, correlate, train, evaluate, report."""
     from zeroflux.config import load_config
     from zeroflux.stages.preflight import require_runnable
@@ -64,13 +71,18 @@ def run(config: ConfigPath, out: OutPath = None) -> None:
     folder = out or Path("runs") / config.stem
     manifest = folder / "label" / "manifest.json"  # written when all labels were there
     require_runnable(load_config(config), has_labels=manifest.exists())
-    _do(config, out)
+    _do(config, out, force=force)
 
 
 @app.command()
-def sample(config: ConfigPath, out: OutPath = None) -> None:
+def sample(
+    config: ConfigPath,
+    out: OutPath = None,
+    force: Force = False,
+    with_upstream: WithUpstream = False,
+) -> None:
     """Sample configurations of the liquids, or take them from a file."""
-    _do(config, out, "sample")
+    _do(config, out, "sample", force=force, with_upstream=with_upstream)
 
 
 @app.command()
@@ -84,36 +96,58 @@ def label(
             "--out then names the extended XYZ file of the labels."
         ),
     ] = None,
+    force: Force = False,
+    with_upstream: WithUpstream = False,
 ) -> None:
     """Label configurations with density functional theory and basin energies."""
     if structures is None:
-        _do(config, out, "label")
+        _do(config, out, "label", force=force, with_upstream=with_upstream)
     else:
         _label_file(config, structures, out)
 
 
 @app.command()
-def correlate(config: ConfigPath, out: OutPath = None) -> None:
+def correlate(
+    config: ConfigPath,
+    out: OutPath = None,
+    force: Force = False,
+    with_upstream: WithUpstream = False,
+) -> None:
     """Fit the shortcut on totals and compare it with the direct energies."""
-    _do(config, out, "correlate")
+    _do(config, out, "correlate", force=force, with_upstream=with_upstream)
 
 
 @app.command()
-def train(config: ConfigPath, out: OutPath = None) -> None:
+def train(
+    config: ConfigPath,
+    out: OutPath = None,
+    force: Force = False,
+    with_upstream: WithUpstream = False,
+) -> None:
     """Train networks on total energies."""
-    _do(config, out, "train")
+    _do(config, out, "train", force=force, with_upstream=with_upstream)
 
 
 @app.command()
-def evaluate(config: ConfigPath, out: OutPath = None) -> None:
+def evaluate(
+    config: ConfigPath,
+    out: OutPath = None,
+    force: Force = False,
+    with_upstream: WithUpstream = False,
+) -> None:
     """Compare local energies of the networks with basin energies."""
-    _do(config, out, "evaluate")
+    _do(config, out, "evaluate", force=force, with_upstream=with_upstream)
 
 
 @app.command()
-def report(config: ConfigPath, out: OutPath = None) -> None:
+def report(
+    config: ConfigPath,
+    out: OutPath = None,
+    force: Force = False,
+    with_upstream: WithUpstream = False,
+) -> None:
     """Write the report."""
-    _do(config, out, "report")
+    _do(config, out, "report", force=force, with_upstream=with_upstream)
 
 
 @app.command()
@@ -171,13 +205,20 @@ def template() -> None:
     typer.echo(text(), nl=False)
 
 
-def _do(config: Path, out: Path | None, *stages: str) -> None:
+def _do(
+    config: Path,
+    out: Path | None,
+    *stages: str,
+    force: bool = False,
+    with_upstream: bool = False,
+) -> None:
     from zeroflux.run_directory import new_run
     from zeroflux.stages import run_stages
     from zeroflux.terminal import shown_progress
 
     with shown_progress() as (say, progress):
-        run_stages(new_run(config, out, say=say, progress=progress), *stages)
+        run = new_run(config, out, say=say, progress=progress, is_forced=force)
+        run_stages(run, *stages, with_upstream=with_upstream)
 
 
 def _label_file(config: Path, structures: Path, out: Path | None) -> None:
@@ -201,6 +242,13 @@ def main() -> None:
         if debug:
             raise
         typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        if debug or error.errno is None:
+            raise
+        from zeroflux.artifacts.atomic import cannot_write
+
+        typer.echo(f"error: {cannot_write(Path(error.filename or '.'), error)}", err=True)
         sys.exit(2)
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]

@@ -7,11 +7,10 @@ from pathlib import Path
 
 from zeroflux.config import Config, load_config
 from zeroflux.errors import ArtifactError, ConfigError
+from zeroflux.stages.keep import CONFIG
 from zeroflux.stages.label import FRAMES, engine_of, label_all, say_closure, symbols_of
-from zeroflux.stages.machinery import Progress, Run, replace_text
+from zeroflux.stages.machinery import Progress, Run
 from zeroflux.stages.sample import STRUCTURES, read_structures
-
-CONFIG = "config.yaml"
 
 
 def new_run(
@@ -20,21 +19,20 @@ def new_run(
     *,
     say: Callable[[str], None],
     progress: Progress,
+    is_forced: bool = False,
 ) -> Run:
-    """Run of a configuration file in a directory, which keeps a copy of the file."""
+    """Run of a configuration file in a directory, which will keep a copy of the file.
+
+    Nothing is written before `zeroflux.stages.run_stages` holds the directory.
+    """
     loaded = load_config(config)
     folder = out or Path("runs") / config.stem
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f"{folder} is a file; expected a directory for the artifacts (--out).")
-    folder.mkdir(parents=True, exist_ok=True)
     text = config.read_text(encoding="utf-8")
-    kept = folder / CONFIG
-    with_paths = _with_absolute_paths(text, loaded)
-    if with_paths is not None:  # the copy lies elsewhere: relative paths in it have to stay right
-        text = with_paths
-    if not kept.exists() or kept.read_text(encoding="utf-8") != text:
-        replace_text(kept, text)
-    return Run(config=loaded, out=folder, say=say, progress=progress)
+    # The copy lies elsewhere: relative paths in it have to stay right.
+    text = _with_absolute_paths(text, loaded) or text
+    return Run(loaded, folder, say=say, progress=progress, config_text=text, is_forced=is_forced)
 
 
 def _with_absolute_paths(text: str, config: Config) -> str | None:

@@ -121,7 +121,10 @@ def test_a_changed_setting_redoes_only_what_depends_on_it(job, finished):
     changed = {**SETTINGS, "evaluate": {"n_bootstrap": 21}}
     (job / "changed.yaml").write_text(yaml.safe_dump(changed))
     subprocess.run(["cp", "-r", "whole", "copy"], cwd=job, check=True)
-    done = run("run", "changed.yaml", "--out", "copy", cwd=job)
+    asked = run("run", "changed.yaml", "--out", "copy", cwd=job)
+    assert asked.returncode == 2
+    assert "differs in evaluate.n_bootstrap (20 → 21); expected the same" in asked.stderr
+    done = run("run", "changed.yaml", "--out", "copy", "--force", cwd=job)
     assert done.returncode == 0, done.stderr
     skipped = [line.split(":")[0] for line in done.stdout.splitlines() if "skipped" in line]
     assert skipped == ["sample", "label", "correlate", "train"]

@@ -71,7 +71,7 @@ def run(folder: Path, out: Path, settings: dict = SETTINGS, *names: str):
     config = folder / "study.yaml"
     config.write_text(yaml.safe_dump(settings, sort_keys=False))
     said: list[str] = []
-    opened = new_run(config, out, say=said.append, progress=silent)
+    opened = new_run(config, out, say=said.append, progress=silent, is_forced=True)
     run_stages(opened, *(names or ("label", "train", "evaluate")))
     return opened, said
 

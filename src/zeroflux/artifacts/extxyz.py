@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import lzma
-import os
 import re
 import zlib
 from collections.abc import Iterable, Iterator
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroflux.artifacts.atomic import replacing
 from zeroflux.errors import ArtifactError, StructureError
 from zeroflux.frames import Frame
 from zeroflux.labels import BASIN_FIELDS, TERMS, BasinTerms, Label
@@ -155,10 +155,9 @@ def write_labels(path: Path, labels: Iterable[Label]) -> None:
     from ase.io import write
 
     path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with open_text(part, path.suffix, "w") as handle:
-        write(handle, [label_to_atoms(label) for label in labels], format="extxyz")
-    part.replace(path)
+    images = [label_to_atoms(label) for label in labels]
+    with replacing(path) as part, open_text(part, path.suffix, "w") as handle:
+        write(handle, images, format="extxyz")
 
 
 def read_labels(path: Path, *, only_converged: bool = True) -> list[Label]:

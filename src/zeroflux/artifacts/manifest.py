@@ -13,6 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from zeroflux.artifacts.atomic import replace_text
 from zeroflux.errors import ArtifactError
 
 SCHEMA_VERSION = 1
@@ -93,9 +94,12 @@ def read_manifest(folder: Path) -> Manifest | None:
     if not path.exists():
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return Manifest(**content)
-    except (json.JSONDecodeError, TypeError) as error:
+        manifest = Manifest(**json.loads(path.read_text(encoding="utf-8")))
+        for name in ("config", "inputs", "outputs"):
+            if not isinstance(getattr(manifest, name), dict):
+                raise TypeError(f"'{name}' is no object")
+        return manifest
+    except (ValueError, TypeError, RecursionError, OSError) as error:
         raise ArtifactError(
             f"{path}: not a manifest ({error}); expected one written by zeroflux. Remove the file "
             "to do the stage again."
@@ -104,9 +108,7 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Write a manifest; it appears whole or not at all, and last of a stage's files."""
-    part = Path(folder) / f".{NAME}.{os.getpid()}.part"
-    part.write_text(json.dumps(asdict(manifest), indent=1) + "\n", encoding="utf-8")
-    part.replace(Path(folder) / NAME)
+    replace_text(Path(folder) / NAME, json.dumps(asdict(manifest), indent=1) + "\n")
 
 
 def stale_reason(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroflux.artifacts.atomic import replacing
 from zeroflux.errors import ArtifactError, ModelError
 from zeroflux.frames import Frame
 from zeroflux.labels import BASIN_FIELDS, BasinTerms, Label
@@ -117,7 +118,5 @@ def write_atoms(report: ScoreReport, path: Path) -> None:
         for name, parts in split.items():
             atoms.arrays[name] = parts[index]
         images.append(atoms)
-    part = path.with_name(f".{path.name}.part")
-    with part.open("w", encoding="utf-8") as handle:
+    with replacing(path) as part, part.open("w", encoding="utf-8") as handle:
         write(handle, images, format="extxyz")
-    part.replace(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from ase.data import chemical_symbols
 
+from zeroflux.artifacts.atomic import make_folder
 from zeroflux.artifacts.extxyz import read_labels, write_labels
-from zeroflux.errors import LabelError, PartitionError, RepairWarning
+from zeroflux.errors import ArtifactError, LabelError, PartitionError, RepairWarning
 from zeroflux.execution import Workers, run_tasks
 from zeroflux.frames import Frame
 from zeroflux.labelling.backend import Engine
@@ -25,6 +27,8 @@ from zeroflux.units import ELECTRONVOLT
 
 LABEL_VERSION = 3
 """Raise when a change of the code moves labels by more than 0.05 meV per atom."""
+
+logger = logging.getLogger(__name__)
 
 Provenance = dict[str, str | int | float | bool]
 
@@ -82,8 +86,10 @@ def label_structures(
     StructureError
         If atoms overlap.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     paths = label_paths([f for f, _ in structures], engine, folder, method, dispersion)
+    for path, (frame, _) in zip(paths, structures, strict=True):
+        _drop_if_broken(path, frame)
     by_key = {label.info.get("label_key"): label for label in known}
     for path in paths:
         if not path.exists() and path.stem in by_key:
@@ -121,6 +127,26 @@ def label_structures(
         if on_progress:
             on_progress(n_done, len(paths))
     return paths
+
+
+def _drop_if_broken(path: Path, frame: Frame) -> None:
+    """Remove a label's file that is not whole, or of another configuration, and say so."""
+    if not path.exists():
+        return
+    try:
+        labels = read_labels(path, only_converged=False)
+        if len(labels) != 1:
+            raise ArtifactError(f"{len(labels)} labels in place of one")
+        found = labels[0].frame
+        if not (
+            np.array_equal(found.atomic_numbers, frame.atomic_numbers)
+            and np.allclose(found.positions, frame.positions, atol=1e-6)
+            and np.allclose(found.cell, frame.cell, atol=1e-6)
+        ):
+            raise ArtifactError("the label of another configuration")
+    except ArtifactError as error:
+        logger.warning("%s is broken (%s); this label is made again.", path, error)
+        path.unlink()
 
 
 def label_paths(
@@ -173,6 +199,11 @@ def _failed(frame: Frame, reason: str) -> Label:
 def gather_labels(paths: Sequence[Path], out: Path) -> list[Label]:
     """Join single labels into one file; those that did not converge stay in it, marked."""
     labels = [label for path in paths for label in read_labels(path, only_converged=False)]
+    if len(labels) != len(paths):
+        raise LabelError(
+            f"{paths[0].parent}: found {len(labels)} labels in {len(paths)} files; expected one in "
+            "each. Label again: those that are broken are made anew."
+        )
     if not any(label.is_converged for label in labels):
         raise LabelError(
             f"None of the {len(labels)} configurations converged; expected most to. Look at the "

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from ase.data import chemical_symbols
 
+from zeroflux.artifacts.atomic import replace_text
 from zeroflux.artifacts.extxyz import read_labels
 from zeroflux.config import CorrelateConfig
 from zeroflux.correlation import (
@@ -25,7 +26,7 @@ from zeroflux.correlation import (
 )
 from zeroflux.labels import Label
 from zeroflux.stages.label import LABELS
-from zeroflux.stages.machinery import Run, Stage, replace_text
+from zeroflux.stages.machinery import Run, Stage
 from zeroflux.units import MILLIELECTRONVOLT
 
 TABLE = "shortcuts.csv"

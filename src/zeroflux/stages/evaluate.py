@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroflux.artifacts.atomic import replacing
 from zeroflux.artifacts.extxyz import read_labels
 from zeroflux.config import OWN_POOL, Config, training_of
 from zeroflux.correlation import ComponentTable, component_table, system_name
@@ -307,12 +308,10 @@ def _scores(energy: np.ndarray, place: Place, config: Config) -> tuple[tuple, tu
 
 
 def _write_index(path: Path, entries: Sequence[Entry]) -> None:
-    part = path.with_suffix(".part")
-    with part.open("w", encoding="utf-8", newline="") as handle:
+    with replacing(path) as part, part.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.DictWriter(handle, list(Entry.__dataclass_fields__), lineterminator="\n")
         writer.writeheader()
         writer.writerows(asdict(entry) for entry in entries)
-    part.replace(path)
 
 
 def read_index(path: Path) -> list[Entry]:

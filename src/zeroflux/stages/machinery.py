@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import errno
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from zeroflux.artifacts.atomic import cannot_write, make_folder
 from zeroflux.artifacts.manifest import (
     NAME,
     Manifest,
@@ -24,6 +26,10 @@ from zeroflux.artifacts.manifest import (
 )
 from zeroflux.config import Config
 from zeroflux.errors import ArtifactError
+
+logger = logging.getLogger(__name__)
+
+_HELD = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 
 
 @runtime_checkable
@@ -45,6 +51,10 @@ class Run:
     out: Path
     say: Callable[[str], None] = print
     progress: Progress = _silent
+    config_text: str | None = None
+    """The configuration as a file, to be kept in the directory; None if it is there already."""
+    is_forced: bool = False
+    """Whether a directory with a run of another configuration may be taken over."""
 
     def folder(self, stage: str) -> Path:
         """Folder of a stage's artifact."""
@@ -94,10 +104,12 @@ def state(stage: Stage, run: Run) -> StageState:
 def run_stage(stage: Stage, run: Run) -> bool:
     """Do one stage unless its artifact is current; returns whether there was work.
 
+    The caller holds the directory; see `lock`.
+
     Raises
     ------
     ArtifactError
-        If an input is missing, or another process works on this run.
+        If an input is missing.
     """
     inputs = stage.inputs(run)
     for name, path in inputs.items():
@@ -107,32 +119,31 @@ def run_stage(stage: Stage, run: Run) -> bool:
                 + stage.remedy.format(out=run.out)
             )
     folder = run.folder(stage.name)
-    folder.mkdir(parents=True, exist_ok=True)
-    with lock(run.out):
-        settings = stage.settings(run.config)
-        input_hashes = {name: file_hash(path) for name, path in inputs.items()}
-        reason = stale_reason(folder, config=settings, inputs=input_hashes)
-        if reason is None:
-            run.say(f"{stage.name}: already done, skipped")
-            return False
-        run.say(f"{stage.name}: {stage.help[0].lower() + stage.help[1:]} ({reason})")
-        (folder / NAME).unlink(missing_ok=True)
-        started, clock = utc_now(), time.perf_counter()
-        outputs = stage.work(run, folder)
-        write_manifest(
-            folder,
-            Manifest(
-                stage=stage.name,
-                config=settings,
-                inputs=input_hashes,
-                outputs=hashes(folder, outputs),
-                seed=stage.seed(run.config),
-                versions=package_versions(),
-                machine=machine_description(),
-                started=started,
-                wall_s=round(time.perf_counter() - clock, 2),
-            ),
-        )
+    make_folder(folder)
+    settings = stage.settings(run.config)
+    input_hashes = {name: file_hash(path) for name, path in inputs.items()}
+    reason = stale_reason(folder, config=settings, inputs=input_hashes)
+    if reason is None:
+        run.say(f"{stage.name}: already done, skipped")
+        return False
+    run.say(f"{stage.name}: {stage.help[0].lower() + stage.help[1:]} ({reason})")
+    (folder / NAME).unlink(missing_ok=True)
+    started, clock = utc_now(), time.perf_counter()
+    outputs = stage.work(run, folder)
+    write_manifest(
+        folder,
+        Manifest(
+            stage=stage.name,
+            config=settings,
+            inputs=input_hashes,
+            outputs=hashes(folder, outputs),
+            seed=stage.seed(run.config),
+            versions=package_versions(),
+            machine=machine_description(),
+            started=started,
+            wall_s=round(time.perf_counter() - clock, 2),
+        ),
+    )
     return True
 
 
@@ -144,25 +155,28 @@ def lock(out: Path) -> Iterator[None]:
     except ImportError:  # no such locks on Windows: single files stay atomic there
         yield
         return
-    out.mkdir(parents=True, exist_ok=True)
-    with (out / ".lock").open("w") as handle:
+    path = make_folder(out) / ".lock"
+    try:
+        handle = path.open("a+")
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise ArtifactError(
-                f"{out} is in use by another zeroflux process; expected to be the only one. Wait "
-                "for it, or give another directory with --out."
-            ) from error
-        handle.write(str(os.getpid()))
+            if error.errno in _HELD:
+                raise ArtifactError(
+                    f"{out} is in use by another zeroflux process; expected to be the only one. "
+                    "Wait for it, or give another directory with --out."
+                ) from error
+            # Lustre without -o flock, some NFS: nothing is wrong but that nobody can be kept out.
+            logger.warning(
+                "%s: the file system has no locks (%s); going on without. Start no second process "
+                "on this directory.",
+                out,
+                error.strerror,
+            )
         yield
-
-
-def replace_text(path: Path, text: str) -> Path:
-    """Write a text file whole or not at all."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
-    return path
 
 
 def empty_folder(folder: Path) -> Path:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from zeroflux.artifacts.atomic import replace_text
 from zeroflux.artifacts.extxyz import read_labels
 from zeroflux.artifacts.manifest import read_manifest
 from zeroflux.correlation import system_name
@@ -26,7 +27,7 @@ from zeroflux.stages.evaluate import (
     split_of,
 )
 from zeroflux.stages.label import LABELS
-from zeroflux.stages.machinery import Run, Stage, replace_text
+from zeroflux.stages.machinery import Run, Stage
 from zeroflux.stages.sample import RADIAL
 from zeroflux.stages.train import MODELS, read_cells
 from zeroflux.units import ANGSTROM, ELECTRONVOLT

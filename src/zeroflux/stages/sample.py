@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from zeroflux.artifacts.atomic import replace_text, replacing
 from zeroflux.config import Config, SystemConfig, sampling_of
 from zeroflux.errors import ConfigError, FileFormatError
 from zeroflux.frames import Frame
-from zeroflux.stages.machinery import Run, Stage, replace_text
+from zeroflux.stages.machinery import Run, Stage
 from zeroflux.units import ANGSTROM, ELECTRONVOLT
 
 STRUCTURES = "structures.extxyz"
@@ -72,9 +73,8 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
         atoms = frame.to_ase()
         atoms.info.update(info)
         images.append(atoms)
-    part = folder / f".{STRUCTURES}.part"
-    write(part, images, format="extxyz")
-    part.replace(folder / STRUCTURES)
+    with replacing(folder / STRUCTURES) as part:
+        write(part, images, format="extxyz")
     outputs = [folder / STRUCTURES]
     outputs.append(replace_text(folder / RADIAL, _radial_table(structures)))
     if records:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, fields
@@ -12,6 +11,7 @@ from typing import Any
 
 from ase.data import atomic_numbers, chemical_symbols
 
+from zeroflux.artifacts.atomic import replacing
 from zeroflux.evaluation import Estimate, SpeciesScore, TotalScore
 from zeroflux.units import MILLIELECTRONVOLT
 
@@ -40,7 +40,7 @@ def write_scores(
             (local_path, SpeciesScore, ["element", "total_rmse_mev_per_atom"]),
             (totals_path, TotalScore, []),
         ):
-            part = path.with_name(f".{path.name}.{os.getpid()}.part")
+            part = stack.enter_context(replacing(path))
             handle = stack.enter_context(part.open("w", encoding="utf-8", newline=""))
             writer = csv.DictWriter(
                 handle, [*MODEL_COLUMNS, *more, *columns(kind)], lineterminator="\n"
@@ -68,8 +68,6 @@ def write_scores(
                 )
             for score in totals:
                 writers[1].writerow({**model, "system": score.system, **_flat(score)})
-    for path in (local_path, totals_path):
-        path.with_name(f".{path.name}.{os.getpid()}.part").replace(path)
 
 
 def columns(kind: type[SpeciesScore] | type[TotalScore]) -> list[str]:

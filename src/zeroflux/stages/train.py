@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Float
 
+from zeroflux.artifacts.atomic import replace_text
 from zeroflux.artifacts.extxyz import read_labels
 from zeroflux.config import OWN_POOL, Config, GridConfig, TrainConfig, training_of
 from zeroflux.correlation import isolated_energies, system_name
@@ -21,7 +22,7 @@ from zeroflux.errors import ConfigError, missing_extra
 from zeroflux.labels import Label
 from zeroflux.stages.data import pools_of
 from zeroflux.stages.label import LABELS, workers_of
-from zeroflux.stages.machinery import Run, Stage, replace_text
+from zeroflux.stages.machinery import Run, Stage
 from zeroflux.units import ANGSTROM
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -14,12 +15,14 @@ import numpy as np
 import optax
 from jaxtyping import Float, Int
 
-from zeroflux.errors import ModelError
+from zeroflux.errors import ArtifactError, ModelError
 from zeroflux.potentials.layers import learning_rate_scales
 from zeroflux.training.losses import LOSSES, Target
 from zeroflux.training.offsets import SpeciesOffsets, species_offsets
 from zeroflux.training.ridge import ridge_on_totals
 from zeroflux.training.state import load_state, save_state
+
+logger = logging.getLogger(__name__)
 
 HELD_OUT_AT_ONCE = 64  # configurations of message-passing models
 
@@ -344,7 +347,11 @@ def _descend(
         state = _initial_state(architecture, seeds, schedule)
         rows: list[list[CurveRow]] = [[] for _ in seeds]
         if state_path is not None and state_path.exists():
-            state, rows = load_state(state_path, like=state)
+            try:
+                state, rows = load_state(state_path, like=state)
+            except ArtifactError as error:
+                logger.warning("%s This training starts again.", error)
+                state_path.unlink()
         while state["step"] < schedule.n_steps and not _all_stopped(state, schedule):
             start = int(state["step"])
             index = _batches(train, seeds, start, batch_size, schedule.interval)

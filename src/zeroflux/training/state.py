@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from zeroflux.artifacts.atomic import make_folder, replacing
 from zeroflux.errors import ArtifactError, missing_extra
 
 METADATA_KEY = "zeroflux"
@@ -55,14 +55,13 @@ def write_tensors(path: Path, arrays: dict[str, np.ndarray], metadata: dict[str,
     except ModuleNotFoundError as error:
         raise missing_extra("safetensors", "learn") from error
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     # safetensors stores no zero-dimensional NumPy scalars reliably: keep them one-dimensional
     contiguous = {k: np.ascontiguousarray(np.atleast_1d(v)) for k, v in arrays.items()}
     text = json.dumps(metadata, sort_keys=True)
     header = {METADATA_KEY: text, CHECKSUM_KEY: _checksum(contiguous, text)}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(save(contiguous, metadata=header))
-    temporary.replace(path)
+    with replacing(path) as part:
+        part.write_bytes(save(contiguous, metadata=header))
 
 
 def _checksum(arrays: dict[str, np.ndarray], text: str) -> str:

@@ -15,7 +15,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from zeroflux.errors import ConfigError, ModelError
+from zeroflux.errors import ArtifactError, ConfigError, ModelError
 from zeroflux.execution import Workers, run_tasks
 from zeroflux.frames import Frame
 from zeroflux.potentials.energy import Model, composition, prepared_inputs
@@ -25,6 +25,7 @@ from zeroflux.potentials.registry import architecture_class, sized_architecture
 from zeroflux.training.checkpoints import curve_csv, load_model, save_model
 from zeroflux.training.fit import Fitted, Schedule, Totals, fit, fit_control
 from zeroflux.training.losses import Target
+from zeroflux.training.state import read_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -324,8 +325,20 @@ def checkpoint_path(out: Path, cell: Cell) -> Path:
 
 
 def pending(cells: Sequence[Cell], out: Path) -> list[Cell]:
-    """Cells without a model yet."""
-    return [cell for cell in cells if not checkpoint_path(out, cell).exists()]
+    """Cells without a model yet; a file that holds none is removed, and that is said."""
+    return [cell for cell in cells if not _is_done(checkpoint_path(out, cell))]
+
+
+def _is_done(path: Path) -> bool:
+    if not path.exists():
+        return False
+    try:
+        read_tensors(path)
+    except ArtifactError as error:
+        logger.warning("%s This network is trained again.", error)
+        path.unlink()
+        return False
+    return True
 
 
 def train_group(
