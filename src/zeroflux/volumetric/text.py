@@ -101,7 +101,9 @@ class TextSource:
         """Next line without its end, or None at the end of the file."""
         while True:
             held = self._buffer[self._start : self._stop]
-            newline = held[:LONGEST_LINE].tobytes().find(b"\n")
+            newline = held[:128].tobytes().find(b"\n")  # most lines are short
+            if newline < 0:
+                newline = held[:LONGEST_LINE].tobytes().find(b"\n")
             if newline < 0 and held.size >= LONGEST_LINE:
                 raise self.error(
                     f"a line is longer than {LONGEST_LINE} bytes; expected a text file with short "
