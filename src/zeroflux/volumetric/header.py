@@ -22,6 +22,8 @@ LARGEST_COUNT = 10**7
 """No header counts more atoms, or points along one direction, than this."""
 LARGEST_NUMBER = 1e7
 """No length, volume or charge of a header is larger, whatever its unit."""
+LONGEST_NUMBER = 100
+"""Characters of a number in a header, on average of a line."""
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _PLAIN = re.compile(r"[0-9.+eE-]*")
 _REAL = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:[EeDd]([+-]?[0-9]+)|([+-][0-9]{3}))?")
@@ -98,9 +100,12 @@ def numbers(source: TextSource, tokens: Sequence[str], n: int, what: str) -> np.
 
 def _reals(tokens: Sequence[str]) -> list[float]:
     """The tokens as numbers; none if one is no number."""
+    text = "".join(tokens)
+    if len(text) > LONGEST_NUMBER * len(tokens):
+        return []
     # of these characters Python's float takes nothing that `real` would not, and is quicker
     with suppress(ValueError):
-        if _PLAIN.fullmatch("".join(tokens)):
+        if _PLAIN.fullmatch(text):
             return [float(t) for t in tokens]
     with suppress(ValueError):
         return [real(t) for t in tokens]

@@ -51,6 +51,7 @@ def test_the_unchanged_files_are_read(tmp_path, lines, name):
         (CUBE, "a.cube", 4, "    2    1.0 0.0 9223372036854775808"),
         (CUBE, "a.cube", 4, "    2    1.0 0.0 1e300"),
         (CUBE, "a.cube", 3, "    1    0.0 0.0 1e30"),
+        (CUBE, "a.cube", 4, "    2    1.0 0.0 1.0e-" + "0" * 5000 + "1"),
         (CUBE, "a.cube", 7, "    8    6.0 0.5 0.5 1e20"),
         (CUBE, "a.cube", 7, "    8.5  6.0 0.5 0.5 0.5"),
         (CHGCAR, "CHGCAR", 3, "3.0 0 9e18"),
@@ -132,5 +133,7 @@ def test_endless_blank_lines_are_refused_early(tmp_path, after):
         assert read_volumetric(path).grid.n_points == 8
     with gzip.open(path, "wb", compresslevel=1) as stream:
         stream.write(text.encode() + b"\n" * (1 << 23) + "\n".join(CUBE[after:]).encode())
-    with pytest.raises(FileFormatError, match=r"blank lines without end|found '' as an atom"):
+    with pytest.raises(
+        FileFormatError, match=r"blank lines or remarks without end|found '' as an atom"
+    ):
         read_volumetric(path)
