@@ -15,6 +15,7 @@ from zeroflux.volumetric import (
     VolumetricData,
     arrays,
     electron_count,
+    find_valence,
     read_volumetric,
     write_volumetric,
 )
@@ -180,9 +181,12 @@ def test_truncated_files_are_refused(tmp_path, suffix):
 def test_charges_that_we_wrote_are_read_back(tmp_path, suffix):
     path = tmp_path / f"out{suffix}"
     write_volumetric(path, replace(sample(), effective_charges=np.array([8.0, 7.5])))
-    charges = read_volumetric(path).effective_charges
-    assert charges is not None
-    assert charges.tolist() == [8.0, 7.5]
+    found = read_volumetric(path)
+    assert found.effective_charges is not None
+    assert found.effective_charges.tolist() == [8.0, 7.5]
+    valence = find_valence(found, found.frame, n_electrons=15.5)
+    assert valence is not None
+    assert valence.source == "effective_charges of the file"
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
