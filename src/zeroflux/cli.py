@@ -42,12 +42,13 @@ WithUpstream = Annotated[
 ]
 
 
-def _version(is_wanted: bool) -> None:
+def _version(is_wanted: bool) -> bool:
     if is_wanted:
         from importlib.metadata import version as installed
 
         typer.echo(installed("zeroflux"))
         raise typer.Exit
+    return is_wanted
 
 
 @app.callback()

@@ -80,3 +80,17 @@ def test_the_lines_for_pyscf_give_neutral_atoms():
     exec(block[1], names)
     # the atoms are equal by symmetry, so the charges only show the grid's error
     np.testing.assert_allclose(names["charges"], 0.0, atol=1e-6)
+
+
+def test_the_version_is_printed_without_a_command(program):
+    code, out, _ = program("--version")
+    assert code == 0
+    assert re.fullmatch(r"\d+\.\d+\.\d+\S*\n", out)
+
+
+def test_control_characters_of_a_damaged_file_do_not_reach_the_terminal(program, tmp_path):
+    (tmp_path / "rho.cube").write_text("c\nc\n 3\x1b]0;HACKED\x07 0 0 0\n" + " 6 1 0 0\n" * 3)
+    code, out, err = program("basins", tmp_path / "rho.cube")
+    assert (code, out) == (2, "")
+    assert "\\x1b]0;HACKED\\x07" in err
+    assert "\x1b" not in err

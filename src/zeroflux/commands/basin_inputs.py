@@ -15,6 +15,7 @@ from zeroflux.frames import Frame
 from zeroflux.units import ANGSTROM
 from zeroflux.volumetric import UNITS, VolumetricData, read_volumetric
 from zeroflux.volumetric.data import ATOMIC_UNIT_OF
+from zeroflux.volumetric.header import real
 
 SYNTAX = "[NAME=]FILE[::DATASET][@UNIT]"
 
@@ -195,7 +196,7 @@ def read_cell(text: str) -> Float[np.ndarray, "3 3"]:
     if Path(text).exists():
         return next(read_frames(Path(text))).cell
     try:
-        values = [float(t) for t in text.replace(",", " ").split()]
+        values = [real(t) for t in text.replace(",", " ").split()]
         if len(values) not in (3, 6, 9):
             raise ValueError
         cell = np.reshape(values, (3, 3)) if len(values) == 9 else Cell.new(values).array

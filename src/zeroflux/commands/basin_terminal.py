@@ -61,11 +61,13 @@ def parse_valence(texts: Sequence[str]) -> dict[str, float]:
     """
     from ase.data import atomic_numbers
 
+    from zeroflux.volumetric.header import real
+
     result = {}
     for text in texts:
         symbol, _, number = text.partition("=")
         try:
-            value = float(number)
+            value = real(number)
         except ValueError:
             value = -1.0
         if symbol not in atomic_numbers or not 0.0 < value < 200.0:

@@ -250,10 +250,15 @@ def _given_frames(path: Path | None, n_frames: int) -> list[Frame] | None:
 def _key(source: DensitySource, settings: BasinSettings, number: int, *, is_only: bool) -> str:
     """Fingerprint of everything that the frame's numbers depend on."""
     from zeroflux.commands.basin_outputs import frame_key
+    from zeroflux.volumetric.potcar import find_potcar
 
     files = [source.path]
     for spec in (*settings.integrate, *settings.reference):
         files.append(Path(spec.of(source, is_only=is_only).partition("::")[0]))
+    # what the readers look for beside the density
+    beside = [find_potcar(source.path)]
+    beside += [source.path.with_name("vaspout.h5")] if source.path.suffix == ".h5" else []
+    files += [p for p in beside if p and p.is_file()]
     files += [p for p in (settings.atoms, Path(settings.cell or "")) if p and p.is_file()]
     files = [f for f in files if f.exists()]  # a missing one is refused when it is read
     return frame_key(files, (source, settings, number))

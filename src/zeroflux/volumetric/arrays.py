@@ -27,6 +27,7 @@ from zeroflux.volumetric.data import ATOMIC_UNIT_OF, UNITS, VolumetricData, chec
 from zeroflux.volumetric.writing import replacing
 
 SUFFIXES = (".npy", ".npz", ".h5", ".hdf5", ".zarr")
+LARGEST_FRAME_COUNT = 10**6
 DENSITY_NAMES = ("density", "rho", "electron_density", "total", "value")
 _RESERVED = {
     "cell_bohr", "cell_angstrom", "positions_bohr", "positions_angstrom", "origin_bohr",
@@ -173,7 +174,13 @@ def count_frames(path: Path, *, name: str | None = None) -> int | None:
     """
     with _opened(path) as arrays, named_errors(path):
         array = arrays[_chosen(path, arrays, only_first=True, name=name)[0]]
-        return int(array.shape[0]) if array.ndim == 4 else None
+        n_frames = int(array.shape[0]) if array.ndim == 4 else None
+        if n_frames is not None and n_frames > LARGEST_FRAME_COUNT:
+            raise FileFormatError(
+                f"{path}: found {n_frames} frames; expected at most {LARGEST_FRAME_COUNT}. Is the "
+                "file damaged?"
+            )
+        return n_frames
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from zeroflux.errors import FileFormatError
 
 LARGEST_RATIO = 2000
 """Bytes in memory for each byte in a file; deflate reaches 1032."""
-SMALL = 1 << 28
-"""Bytes that any file may ask for."""
+SMALL = 1 << 32
+"""Bytes that any file may ask for: a field of zeros is hardly stored at all."""
 LARGEST_METADATA = 1 << 24
 """Bytes of JSON that describe a Zarr array."""
 _HEAP = b"GCOL\x01\0\0\0"

@@ -25,8 +25,8 @@ CHUNK = 1 << 21
 LONGEST_TOKEN = 4096
 LONGEST_LINE = 1 << 16
 MOST_BLANK_LINES = 1000
-"""Blank lines in a row, and for each number `LONGEST_TOKEN` bytes: a little gzip unfolds
-to gigabytes of blanks, and nobody writes them."""
+"""Blank lines and remarks in a row, and for each number `LONGEST_TOKEN` bytes: a little gzip
+unfolds to gigabytes of blanks, and nobody writes them."""
 ByteStream = io.RawIOBase | io.BufferedIOBase
 _DECOMPRESSORS = {b"\x1f\x8b": gzip.GzipFile, b"\xfd7zXZ\x00": lzma.LZMAFile, b"BZh": bz2.BZ2File}
 READ_ERRORS = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError)
@@ -101,7 +101,9 @@ class TextSource:
         """Next line without its end, or None at the end of the file."""
         while True:
             held = self._buffer[self._start : self._stop]
-            newline = held[:LONGEST_LINE].tobytes().find(b"\n")
+            newline = held[:128].tobytes().find(b"\n")  # most lines are short
+            if newline < 0:
+                newline = held[:LONGEST_LINE].tobytes().find(b"\n")
             if newline < 0 and held.size >= LONGEST_LINE:
                 raise self.error(
                     f"a line is longer than {LONGEST_LINE} bytes; expected a text file with short "
@@ -117,7 +119,8 @@ class TextSource:
             text = self._buffer[self._start : stop].tobytes().decode("utf-8", errors="replace")
             self._start = min(stop + 1, self._stop)
             self.line += 1
-            self._n_blank_lines = 0 if text.strip() else self._n_blank_lines + 1
+            is_empty = not text.strip() or text.startswith("#")
+            self._n_blank_lines = self._n_blank_lines + 1 if is_empty else 0
             if self._n_blank_lines > MOST_BLANK_LINES:
                 raise self._too_many_blanks()
             return text.rstrip("\r")
@@ -208,8 +211,8 @@ class TextSource:
 
     def _too_many_blanks(self) -> FileFormatError:
         return self.error(
-            "found blank lines without end; expected numbers or a keyword. The file is damaged: "
-            "copy it again."
+            "found blank lines or remarks without end; expected numbers or a keyword. The file "
+            "is damaged: copy it again."
         )
 
     def allocate(self, n_values: int, what: str) -> np.ndarray:

@@ -62,7 +62,9 @@ def find_valence(
         return Valence(charges, "given")
     found: list[tuple[np.ndarray, str]] = []
     if data.effective_charges is not None and len(data.effective_charges) == len(symbols):
-        found.append((data.effective_charges, "charge column of the cube file"))
+        is_binary = data.source is not None and not data.first_value_line
+        place = "effective_charges of the file" if is_binary else "charge column of the cube file"
+        found.append((data.effective_charges, place))
     if data.source is not None:
         potcar = find_potcar(data.source)
         charges = None if potcar is None else potcar_charges(data, frame, read_potcar(potcar))

@@ -15,6 +15,7 @@ from zeroflux.volumetric import (
     VolumetricData,
     arrays,
     electron_count,
+    find_valence,
     read_volumetric,
     write_volumetric,
 )
@@ -180,9 +181,13 @@ def test_truncated_files_are_refused(tmp_path, suffix):
 def test_charges_that_we_wrote_are_read_back(tmp_path, suffix):
     path = tmp_path / f"out{suffix}"
     write_volumetric(path, replace(sample(), effective_charges=np.array([8.0, 7.5])))
-    charges = read_volumetric(path).effective_charges
-    assert charges is not None
-    assert charges.tolist() == [8.0, 7.5]
+    found = read_volumetric(path)
+    assert found.effective_charges is not None
+    assert found.effective_charges.tolist() == [8.0, 7.5]
+    assert found.frame is not None
+    valence = find_valence(found, found.frame, n_electrons=15.5)
+    assert valence is not None
+    assert valence.source == "effective_charges of the file"
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -235,6 +240,10 @@ def test_a_field_that_is_announced_but_not_stored_is_refused(tmp_path):
     with pytest.raises(FileFormatError, match=r"'huge' of shape .* has 64000000000000 bytes"):
         read_volumetric(tmp_path / "a.h5::huge")
     assert read_volumetric(tmp_path / "a.h5::density").grid.shape == (4, 5, 6)
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file.create_dataset("many", shape=(1 << 40, 1, 1, 1), chunks=(1, 1, 1, 1), dtype="f8")
+    with pytest.raises(FileFormatError, match=r"a\.h5: found 1099511627776 frames"):
+        arrays.count_frames(tmp_path / "a.h5", name="many")
     write_volumetric(tmp_path / "a.zarr", sample())
     group = zarr.open_group(str(tmp_path / "a.zarr"))
     group.create_array("huge", shape=(20000, 20000, 20000), chunks=(64, 64, 64), dtype="f8")
@@ -328,7 +337,9 @@ def test_the_hdf5_file_of_vasp_is_read_as_a_chgcar_is(tmp_path, n_components, na
 def test_the_structure_of_vaspwave_may_be_in_vaspout_beside_it(tmp_path):
     path = tmp_path / "vaspwave.h5"
     vaspwave(path, structure="results/positions", structure_file=tmp_path / "vaspout.h5")
-    assert read_volumetric(path).frame.n_atoms == 3
+    frame = read_volumetric(path).frame
+    assert frame is not None
+    assert frame.n_atoms == 3
     (tmp_path / "vaspout.h5").unlink()
     with pytest.raises(FileFormatError, match=r"without a structure.*vaspout\.h5"):
         read_volumetric(path)

@@ -267,6 +267,7 @@ def test_charges_belong_to_the_entries_of_the_potcar_in_order(tmp_path, name):
         stream.write(potcar(("H", 1.0), ("H1.25", 1.25)))
     data = read_text(tmp_path, header(symbols="H H\n") + block())
     assert data.group_sizes == (1, 2)
+    assert data.frame is not None
     found = find_valence(data, data.frame, n_electrons=3.5)
     assert found is not None
     assert (found.charges.tolist(), found.source) == ([1.0, 1.25, 1.25], name)
@@ -276,6 +277,7 @@ def test_charges_belong_to_the_entries_of_the_potcar_in_order(tmp_path, name):
 
 def test_a_damaged_or_foreign_potcar_is_named(tmp_path):
     data = read_text(tmp_path, header() + block())
+    assert data.frame is not None
     whole = gzip.compress(potcar(("Ar", 8), ("Kr", 8)).encode())
     (tmp_path / "POTCAR.gz").write_bytes(whole[:-20])
     with pytest.raises(FileFormatError, match=r"POTCAR\.gz: cannot be read"):
