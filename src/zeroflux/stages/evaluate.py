@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -307,7 +308,7 @@ def _scores(energy: np.ndarray, place: Place, config: Config) -> tuple[tuple, tu
 
 
 def _write_index(path: Path, entries: Sequence[Entry]) -> None:
-    part = path.with_suffix(".part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     with part.open("w", encoding="utf-8", newline="") as handle:
         writer = csv.DictWriter(handle, list(Entry.__dataclass_fields__), lineterminator="\n")
         writer.writeheader()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -72,7 +73,7 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
         atoms = frame.to_ase()
         atoms.info.update(info)
         images.append(atoms)
-    part = folder / f".{STRUCTURES}.part"
+    part = folder / f".{STRUCTURES}.{os.getpid()}.part"
     write(part, images, format="extxyz")
     part.replace(folder / STRUCTURES)
     outputs = [folder / STRUCTURES]
