@@ -1,4 +1,4 @@
-"""Signals to real processes: what runs is ended, what waits never starts, nothing is left behind."""
+"""Signals to real processes: what runs is ended, what waits never starts, nothing is left."""
 
 import os
 import signal
@@ -31,6 +31,9 @@ def task(job):
             hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
         elif how == "program":
             subprocess.run(["sleep", "60"])
+        elif how == "until told":
+            while not (folder / "go").exists():
+                time.sleep(0.02)
     (folder / f"{number}.finished").touch()
     return number
 
@@ -118,6 +121,25 @@ def test_a_signal_ends_what_runs_and_keeps_what_is_finished(
     check(process, tmp_path, family, n_running)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_a_cluster_of_others_stays_and_only_our_waiting_tasks_go(tmp_path):
+    from distributed import Client, LocalCluster
+
+    options = {"dashboard_address": "127.0.0.1:0", "protocol": "tcp://", "processes": False}
+    with LocalCluster(n_workers=1, threads_per_worker=1, **options) as cluster:
+        process = start(tmp_path, "dask", "until told", cluster.scheduler_address)
+        assert process.stdout.readline() == "0\n"
+        wait_for(lambda: len(names(tmp_path, "*.started")) == 2)
+        interrupt(process, signal.SIGINT, "group")
+        _, err = process.communicate(timeout=30)
+        assert (process.returncode, err) == (130, f"{MESSAGE}\n")
+        with Client(cluster) as client:
+            (tmp_path / "go").touch()
+            assert client.submit(abs, -3).result() == 3  # the control: it works for others
+        assert names(tmp_path, "*.finished") == names(tmp_path, "*.started")
+        assert len(names(tmp_path, "*.started")) == 2
+
+
 @pytest.mark.parametrize("kind", ["serial", "processes"])
 def test_without_a_signal_every_task_is_finished(tmp_path, kind):
     out, err = start(tmp_path, kind, "quick").communicate()
@@ -138,7 +160,12 @@ def test_only_files_of_this_process_are_taken_for_its_parts(tmp_path):
 def test_a_failure_leaves_no_part_of_a_file(tmp_path):
     (tmp_path / "deeper").mkdir()
     part = tmp_path / "deeper" / f".a.{os.getpid()}.part"
-    with pytest.raises(OSError), working_folder(tmp_path):
-        part.touch()
-        raise OSError("disk full")
+
+    def fail() -> None:
+        with working_folder(tmp_path):
+            part.touch()
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        fail()
     assert not part.exists()
