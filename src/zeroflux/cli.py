@@ -180,10 +180,11 @@ def _label_file(config: Path, structures: Path, out: Path | None) -> None:
 def main() -> None:
     """Entry point: errors of the input are one clear line and exit status 2, Ctrl-C is 130."""
     with interruptible():
-        _main()
+        command()
 
 
-def _main() -> None:
+def command() -> None:
+    """As `main`, but an interruption is the caller's."""
     from zeroflux.errors import EXTRAS, ZerofluxError, missing_extra
 
     debug = "--debug" in sys.argv

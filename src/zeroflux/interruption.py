@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import re
-import shutil
 import signal
 import sys
 import threading
@@ -33,6 +32,8 @@ _PART = re.compile(r"\.(?:(\d+)-.+|.+\.(\d+)\.(?:part|tmp|npz))")
 # Signals belong to the whole process, and so does what has to be cleaned up after one.
 _folders: list[tuple[Path, bool]] = []
 _ended: set[int] = set()
+_shields: list[None] = []
+_waiting: list[int] = []
 
 
 @contextmanager
@@ -65,6 +66,9 @@ def interruptible() -> Iterator[None]:
         if not watch.is_signalled:
             return
     watch.say()
+    # Python remembers a KeyboardInterrupt that once left an `exec` of text (dataclasses do that),
+    # and would end by SIGINT instead of with a status; the next `exec` makes it forget.
+    exec("")
     sys.exit(EXIT_STATUS)
 
 
@@ -107,7 +111,10 @@ class _Watch:
             return
         self.is_signalled = True
         quieten()
-        raise KeyboardInterrupt
+        if _shields:
+            _waiting.append(number)
+        else:
+            raise KeyboardInterrupt
 
     def _wait(self, reading: int) -> None:
         while number := os.read(reading, 1):
@@ -143,17 +150,23 @@ def shielded_children() -> Iterator[None]:
     """Processes and threads started within this context do not see SIGINT.
 
     A terminal sends Ctrl-C to all processes of a command; only the first one decides what to do.
-    Signals are blocked, not ignored: none that arrives here is lost, and children inherit it.
+    Signals are blocked, not ignored: none that arrives here is lost, and children inherit it. What
+    `interruptible` raises waits, too, so that no process is left half started.
     """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
+    _shields.append(None)
     resource_tracker.ensure_running()  # else it would be started below, and lift the block
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
+        _shields.pop()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    if _waiting:
+        _waiting.clear()
+        raise KeyboardInterrupt
 
 
 def end_processes(processes: Iterable[BaseProcess]) -> None:
@@ -227,6 +240,8 @@ def remove_parts(folder: Path, *, is_deep: bool = True) -> None:
         match = _PART.fullmatch(path.name)
         if match and int(match[1] or match[2]) in writers:
             if path.is_dir():
+                import shutil  # slow to import, and seldom needed
+
                 shutil.rmtree(path, ignore_errors=True)
             else:
                 with suppress(OSError):

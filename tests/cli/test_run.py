@@ -166,9 +166,10 @@ def test_killed_at_each_stage_it_finishes_with_the_same_results(job, finished):
             assert float(mine[column]) == pytest.approx(float(theirs[column]), rel=1e-4)
 
 
+@pytest.mark.parametrize("sleep", ["time.sleep(60)", "exec('time.sleep(60)')"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_any_command_is_one_line_and_status_130(number):
-    waiting = "def wait(): print('ready', flush=True); time.sleep(60)"
+def test_a_signal_to_any_command_is_one_line_and_status_130(number, sleep):
+    waiting = f"def wait(): print('ready', flush=True); {sleep}"
     code = f"import time\nfrom zeroflux import cli\n{waiting}\ncli.app.command()(wait)\ncli.main()"
     process = subprocess.Popen(
         [sys.executable, "-c", code, "wait"],
