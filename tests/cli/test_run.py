@@ -168,11 +168,14 @@ def test_killed_at_each_stage_it_finishes_with_the_same_results(job, finished):
 
 @pytest.mark.parametrize("sleep", ["time.sleep(60)", "exec('time.sleep(60)')"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_to_any_command_is_one_line_and_status_130(number, sleep):
+def test_a_signal_to_any_command_is_one_line_and_status_130(tmp_path, number, sleep):
     waiting = f"def wait(): print('ready', flush=True); {sleep}"
-    code = f"import time\nfrom zeroflux import cli\n{waiting}\ncli.app.command()(wait)\ncli.main()"
+    (tmp_path / "waiting.py").write_text(
+        f"import time\nfrom zeroflux import cli\n{waiting}\ncli.app.command()(wait)\ncli.main()"
+    )
     process = subprocess.Popen(
-        [sys.executable, "-c", code, "wait"],
+        [sys.executable, "-m", "waiting", "wait"],
+        cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
