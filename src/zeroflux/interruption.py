@@ -46,7 +46,7 @@ def interruptible() -> Iterator[None]:
     Raises
     ------
     SystemExit
-        With status 130, after one line on stderr, if there was a signal.
+        With status 130, after one line on stderr, if the interruption was no signal.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals are the main thread's
@@ -66,9 +66,12 @@ def interruptible() -> Iterator[None]:
         if not watch.is_signalled:
             return
     watch.say()
-    # Python remembers a KeyboardInterrupt that once left an `exec` of text (dataclasses do that),
-    # and would end by SIGINT instead of with a status; the next `exec` makes it forget.
-    exec("")
+    if watch.is_signalled:
+        # Python's own way out may crash under compiled threads (XLA), join what hangs, or end by
+        # SIGINT instead of with a status.
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+        os._exit(EXIT_STATUS)
     sys.exit(EXIT_STATUS)
 
 
