@@ -22,6 +22,7 @@ from zeroflux.interruption import (
     PATIENCE_S,
     descendants,
     end_processes,
+    kill,
     note_ended,
     quieten,
     shielded_children,
@@ -169,8 +170,7 @@ def _end_with_parent() -> None:
             quieten()
             os.kill(os.getpid(), signal.SIGTERM)  # the orderly way, if this is not compiled code
             time.sleep(PATIENCE_S)
-            for pid in descendants(os.getpid()):
-                os.kill(pid, signal.SIGKILL)
+            kill(descendants(os.getpid()))
             os._exit(1)
 
     threading.Thread(target=wait, daemon=True).start()

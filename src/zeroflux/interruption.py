@@ -48,9 +48,6 @@ def interruptible() -> Iterator[None]:
     SystemExit
         With status 130, after one line on stderr, if the interruption was no signal.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
-        return
     watch = _Watch()
     try:
         with watch.installed():
@@ -84,6 +81,10 @@ class _Watch:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
+        # Signals are the main thread's; Windows has no others than Python's own Ctrl-C.
+        if os.name != "posix" or threading.current_thread() is not threading.main_thread():
+            yield
+            return
         reading, writing = os.pipe()
         os.set_blocking(writing, False)
         # A signal that is ignored from outside (background jobs of a script) stays ignored.
@@ -129,7 +130,7 @@ class _Watch:
     def _leave(self) -> None:
         """End here and now; another thread is in code that cannot be interrupted."""
         children = descendants(os.getpid())
-        _kill(children)
+        kill(children)
         _ended.update(children)
         for folder, is_deep in _folders:
             remove_parts(folder, is_deep=is_deep)
@@ -185,7 +186,7 @@ def end_processes(processes: Iterable[BaseProcess]) -> None:
         left = [sentinel for sentinel in left if sentinel not in gone]
     for process in processes:
         process.kill()
-    _kill(family)
+    kill(family)
     note_ended(processes)
 
 
@@ -207,7 +208,8 @@ def descendants(pid: int) -> list[int]:
     return found[1:]
 
 
-def _kill(pids: Iterable[int]) -> None:
+def kill(pids: Iterable[int]) -> None:
+    """End processes at once, those that are there."""
     for pid in pids:
         with suppress(OSError):
             os.kill(pid, signal.SIGKILL)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from zeroflux.execution import Workers, run_tasks
 from zeroflux.interruption import MESSAGE, descendants, remove_parts, working_folder
 
 # A command around `run_tasks`; each task marks its start, and its end if it comes to that.
@@ -65,6 +66,13 @@ def is_alive(pid: int) -> bool:
         return False
 
 
+def program(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
+
+
 def start(folder: Path, kind: str, how: str, address: str = "") -> subprocess.Popen:
     script = folder / "command.py"
     script.write_text(COMMAND)
@@ -119,6 +127,30 @@ def test_a_signal_ends_what_runs_and_keeps_what_is_finished(
     family = interrupt(process, number, to, n_times)
     assert len(family) >= (0 if kind == "serial" else 2)
     check(process, tmp_path, family, n_running)
+
+
+def test_programs_that_workers_started_end_with_a_command_that_is_killed(tmp_path):
+    process = start(tmp_path, "processes", "program")
+    wait_for(lambda: "sleep" in map(program, descendants(process.pid)))
+    family = interrupt(process, signal.SIGKILL, "parent")
+    wait_for(lambda: not any(map(is_alive, family)))
+    process.communicate()
+
+
+def leave_a_part_and_die_once(folder: Path) -> bool:
+    part = folder / f".label.{os.getpid()}.part"
+    if not list(folder.glob(".*.part")):
+        part.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return True
+
+
+def test_files_begun_by_a_worker_that_died_are_removed(tmp_path):
+    with working_folder(tmp_path):
+        workers = Workers(kind="processes", n_workers=1)
+        assert list(run_tasks(leave_a_part_and_die_once, [tmp_path], workers)) == [True]
+        assert len(list(tmp_path.iterdir())) == 1  # the control: there is one
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
