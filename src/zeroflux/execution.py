@@ -142,11 +142,11 @@ def process_pool(workers: Workers) -> Iterator[Executor]:
 
 
 class _Stopped(BaseException):
-    """This worker was told to end."""
+    """This worker was told to end, with these programs that it had started."""
 
 
 def _stop(*_: Any) -> None:
-    raise _Stopped
+    raise _Stopped(descendants(os.getpid()))
 
 
 def _run(function: Callable[[Task], Result], task: Task) -> Result:
@@ -154,7 +154,8 @@ def _run(function: Callable[[Task], Result], task: Task) -> Result:
     signal.signal(signal.SIGTERM, _stop)
     try:
         return function(task)
-    except _Stopped:
+    except _Stopped as stopped:
+        kill(*stopped.args)
         os._exit(1)
     finally:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -64,6 +64,7 @@ def interruptible() -> Iterator[None]:
             return
     watch.say()
     if watch.is_signalled:
+        kill(watch.family)  # what is left of it, such as the ranks of an ended mpirun
         # Python's own way out may crash under compiled threads (XLA), join what hangs, or end by
         # SIGINT instead of with a status.
         with suppress(OSError, ValueError):
@@ -77,6 +78,7 @@ class _Watch:
 
     def __init__(self) -> None:
         self.is_signalled = False
+        self.family: list[int] = []
         self._is_said = False
 
     @contextmanager
@@ -114,6 +116,7 @@ class _Watch:
         if self.is_signalled:
             return
         self.is_signalled = True
+        self.family = descendants(os.getpid())
         quieten()
         if _shields:
             _waiting.append(number)

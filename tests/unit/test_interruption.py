@@ -31,7 +31,7 @@ def task(job):
             import hashlib
             hashlib.pbkdf2_hmac("sha256", b"", b"", 10**9)
         elif how == "program":
-            subprocess.run(["sleep", "60"])
+            subprocess.run(["sh", "-c", "sleep 60 & wait"])  # as mpirun: does not tell its own
         elif how == "until told":
             while not (folder / "go").exists():
                 time.sleep(0.02)
@@ -123,7 +123,10 @@ def test_a_signal_ends_what_runs_and_keeps_what_is_finished(
     n_running = 1 if kind == "serial" else 2
     process = start(tmp_path, kind, how)
     wait_for(lambda: len(names(tmp_path, "*.started")) == 1 + n_running)
+    assert process.stdout is not None
     assert process.stdout.readline() == "0\n"
+    if how == "program":
+        wait_for(lambda: list(map(program, descendants(process.pid))).count("sleep") == n_running)
     family = interrupt(process, number, to, n_times)
     assert len(family) >= (0 if kind == "serial" else 2)
     check(process, tmp_path, family, n_running)
@@ -160,6 +163,7 @@ def test_a_cluster_of_others_stays_and_only_our_waiting_tasks_go(tmp_path):
     options = {"dashboard_address": "127.0.0.1:0", "protocol": "tcp://", "processes": False}
     with LocalCluster(n_workers=1, threads_per_worker=1, **options) as cluster:
         process = start(tmp_path, "dask", "until told", cluster.scheduler_address)
+        assert process.stdout is not None
         assert process.stdout.readline() == "0\n"
         wait_for(lambda: len(names(tmp_path, "*.started")) == 2)
         interrupt(process, signal.SIGINT, "group")
