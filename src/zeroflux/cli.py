@@ -12,6 +12,7 @@ from zeroflux.commands.basins import basins_command
 from zeroflux.commands.data import data_app
 from zeroflux.commands.predict import predict_command
 from zeroflux.commands.score import score_command
+from zeroflux.interruption import interruptible, working_folder
 
 app = typer.Typer(
     name="zeroflux",
@@ -177,7 +178,9 @@ def export(
     """Write the labels that a run has finished, complete or not, to one file."""
     from zeroflux.run_directory import export_labels
 
-    typer.echo(f"{file}: {export_labels(run_dir, file, update=update)} labels")
+    with working_folder(file.parent, is_deep=False):
+        n_labels = export_labels(run_dir, file, update=update)
+    typer.echo(f"{file}: {n_labels} labels")
 
 
 @app.command()
@@ -219,19 +222,27 @@ def _do(
 
     with shown_progress() as (say, progress):
         run = new_run(config, out, say=say, progress=progress, is_forced=force)
-        run_stages(run, *stages, with_upstream=with_upstream)
+        with working_folder(run.out):
+            run_stages(run, *stages, with_upstream=with_upstream)
 
 
 def _label_file(config: Path, structures: Path, out: Path | None) -> None:
     from zeroflux.run_directory import label_file
     from zeroflux.terminal import shown_progress
 
-    with shown_progress() as (say, progress):
+    beside = (out or structures).parent
+    with shown_progress() as (say, progress), working_folder(beside, is_deep=False):
         label_file(config, structures, out, say=say, progress=progress)
 
 
 def main() -> None:
-    """Entry point: errors of the input are one clear line and exit status 2."""
+    """Entry point: errors of the input are one clear line and exit status 2, Ctrl-C is 130."""
+    with interruptible():
+        command()
+
+
+def command() -> None:
+    """As `main`, but an interruption is the caller's."""
     from zeroflux.errors import EXTRAS, ZerofluxError, missing_extra
 
     debug = "--debug" in sys.argv
@@ -257,6 +268,3 @@ def main() -> None:
             raise
         typer.echo(f"error: {missing_extra(package, EXTRAS[package])}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; what is finished is kept, run again to go on", err=True)
-        sys.exit(130)

@@ -169,6 +169,54 @@ def test_killed_at_each_stage_it_finishes_with_the_same_results(job, finished):
             assert float(mine[column]) == pytest.approx(float(theirs[column]), rel=1e-4)
 
 
+@pytest.mark.parametrize("sleep", ["time.sleep(60)", "exec('time.sleep(60)')"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_any_command_is_one_line_and_status_130(tmp_path, number, sleep):
+    waiting = f"def wait(): print('ready', flush=True); {sleep}"
+    (tmp_path / "waiting.py").write_text(
+        f"import time\nfrom zeroflux import cli\n{waiting}\ncli.app.command()(wait)\ncli.main()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "waiting", "wait"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert err == "interrupted; what is finished is kept, run again to go on\n"
+    assert process.returncode == 130
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_says_so_and_starts_no_further_label(job):
+    workers = {"kind": "processes", "n_workers": 1}
+    label = {**SETTINGS["label"], "workers": workers}
+    (job / "pool.yaml").write_text(yaml.safe_dump({**SETTINGS, "label": label}))
+    out = job / "interrupted"
+    process = subprocess.Popen(
+        command("run", "pool.yaml", "--out", out),
+        cwd=job,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not list(out.glob("label/frames/*.extxyz")) and process.poll() is None:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    lines = [line for line in err.splitlines() if not line.startswith("  label: ")]
+    assert lines == ["interrupted; what is finished is kept, run again to go on"]
+    assert process.returncode == 130
+    assert len(list(out.glob("label/frames/*.extxyz"))) < 10
+    assert {path.name for path in out.rglob(".*")} == {".lock"}
+
+
 def test_structures_are_labelled_outside_a_run(job):
     done = run("label", "tiny.yaml", "--structures", "boxes.extxyz", "--out", "own.extxyz", cwd=job)
     assert done.returncode == 0, done.stderr

@@ -176,8 +176,13 @@ def test_a_directory_whose_lock_cannot_be_opened_is_one_line(tmp_path):
 
 def test_a_write_that_fails_leaves_the_old_file_and_no_part(tmp_path):
     target = replace_text(tmp_path / "kept", "old")
-    with pytest.raises(ArtifactError, match="kept"), replacing(target) as part:
-        part.write_text("half")
-        raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    def write() -> None:
+        with replacing(target) as part:
+            part.write_text("half")
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+    with pytest.raises(ArtifactError, match="kept"):
+        write()
     assert target.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["kept"]

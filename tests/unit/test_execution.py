@@ -68,12 +68,13 @@ def test_every_task_is_done_once(kind):
     assert list(run_tasks(square, [], workers)) == []
 
 
-def test_a_worker_that_dies_costs_its_task_alone(tmp_path):
+def test_a_worker_that_dies_costs_its_task_alone_and_is_told_of(tmp_path, caplog):
     tasks = [(tmp_path / "marker", n) for n in range(4)]
     workers = Workers(kind="processes", n_workers=1)
     results = list(run_tasks(die_once, tasks, workers))
     assert sorted(results) == [0, 1, 2, 3]
     assert (tmp_path / "marker").exists()
+    assert "A worker process died with 2 tasks left" in caplog.text
 
 
 def test_workers_that_always_die_end_the_run_with_a_clear_error():
@@ -116,3 +117,18 @@ def test_a_dask_cluster_survives_a_killed_worker(tmp_path):
     results = list(run_tasks(fragile, range(5), Workers(kind="dask", n_workers=2)))
     assert sorted(results) == [0, 1, 4, 9, 16]
     assert marker.exists()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
+def test_workers_of_a_dask_cluster_that_always_die_end_the_run_with_a_clear_error():
+    import dask
+
+    def die(_: int) -> int:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return 0
+
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        pytest.raises(ZerofluxError, match=r"Worker processes died.*Memory may be short"),
+    ):
+        list(run_tasks(die, [1], Workers(kind="dask", n_workers=1)))

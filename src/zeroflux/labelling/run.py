@@ -17,6 +17,7 @@ from zeroflux.artifacts.extxyz import read_labels, write_labels
 from zeroflux.errors import ArtifactError, LabelError, PartitionError, RepairWarning
 from zeroflux.execution import Workers, run_tasks
 from zeroflux.frames import Frame
+from zeroflux.interruption import working_folder
 from zeroflux.labelling.backend import Engine
 from zeroflux.labelling.dispersion import require_dispersion
 from zeroflux.labelling.elements import check_frames, check_overlaps
@@ -122,10 +123,11 @@ def label_structures(
         LabelTask(frame, {**info, **atoms}, path, ready, method, dispersion)
         for path, (frame, info) in todo.items()
     ]
-    for _ in run_tasks(label_to_file, tasks, workers or Workers(kind="serial")):
-        n_done += 1
-        if on_progress:
-            on_progress(n_done, len(paths))
+    with working_folder(folder):
+        for _ in run_tasks(label_to_file, tasks, workers or Workers(kind="serial")):
+            n_done += 1
+            if on_progress:
+                on_progress(n_done, len(paths))
     return paths
 
 

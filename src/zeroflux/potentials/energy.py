@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -174,7 +175,7 @@ def prepared_inputs(
     stacked = jax.tree.map(lambda *pieces: np.concatenate(pieces), *parts)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{np.random.SeedSequence().entropy}.tmp.npz")
+        temporary = path.with_name(f".{path.stem}.{os.getpid()}.npz")
         leaves = jax.tree.leaves(stacked)
         np.savez(temporary, **{f"leaf{k}": leaf for k, leaf in enumerate(leaves)})
         temporary.replace(path)

@@ -29,7 +29,7 @@ def _cartesian(f0, f1, f2, cell):
 
 
 @no_type_check
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _is_upper(a, b, c):
     """Whether a translation is the representative of the pair {+T, -T}; the zero one is not."""
     if a != 0:
@@ -40,7 +40,7 @@ def _is_upper(a, b, c):
 
 
 @no_type_check
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def count_pairs(positions, cell, inverse, reach, cutoff_squared):
     """Number of half pairs (i < j with all images, i = j with half of them) within a cutoff."""
     n_atoms = len(positions)
@@ -60,7 +60,7 @@ def count_pairs(positions, cell, inverse, reach, cutoff_squared):
 
 
 @no_type_check
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def fill_pairs(positions, cell, inverse, reach, cutoff_squared, first, second, vectors):
     """Write the pairs that `count_pairs` counted, with the vector from first to second."""
     n_atoms = len(positions)
@@ -85,7 +85,7 @@ def fill_pairs(positions, cell, inverse, reach, cutoff_squared, first, second, v
 
 
 @no_type_check
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _pair_energy(
     start, end, cell, inverse, reach, table, wall_squared, step_squared, cutoff_squared
 ):
@@ -116,7 +116,7 @@ def _pair_energy(
 
 
 @no_type_check
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _atom_row(
     i,
     position,
@@ -157,7 +157,7 @@ def _atom_row(
 
 
 @no_type_check
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def metropolis(
     rng,
     positions,

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from zeroflux.errors import ArtifactError, ConfigError, ModelError
 from zeroflux.execution import Workers, run_tasks
 from zeroflux.frames import Frame
+from zeroflux.interruption import working_folder
 from zeroflux.potentials.energy import Model, composition, prepared_inputs
 from zeroflux.potentials.layers import n_parameters
 from zeroflux.potentials.neighbors import stacked_neighborhoods
@@ -490,14 +491,15 @@ def sweep(
     by_cell = {task.cells[0].name: task for task in tasks}
     n_total, total_cost = sum(len(t.cells) for t in tasks), sum(t.cost for t in tasks)
     started, n_done, cost = time.monotonic(), 0, 0.0
-    for paths in run_tasks(train_task, tasks, workers):
-        n_done += len(paths)
-        cost += by_cell[paths[0].stem].cost
-        done = Progress(
-            n_done, n_total, time.monotonic() - started, cost / total_cost, tuple(paths)
-        )
-        logger.info("%d of %d models, %.0f s left", done.n_done, n_total, done.remaining_s)
-        yield done
+    with working_folder(out):
+        for paths in run_tasks(train_task, tasks, workers):
+            n_done += len(paths)
+            cost += by_cell[paths[0].stem].cost
+            done = Progress(
+                n_done, n_total, time.monotonic() - started, cost / total_cost, tuple(paths)
+            )
+            logger.info("%d of %d models, %.0f s left", done.n_done, n_total, done.remaining_s)
+            yield done
 
 
 def _even_parts(group: list[Cell], n_at_once: int) -> list[list[Cell]]:
