@@ -64,7 +64,9 @@ def interruptible() -> Iterator[None]:
             return
     watch.say()
     if watch.is_signalled:
-        kill(watch.family)  # what is left of it, such as the ranks of an ended mpirun
+        # What is left of it, such as the ranks of an ended mpirun; but not who frees semaphores.
+        tracker = getattr(resource_tracker, "_resource_tracker", None)
+        kill(set(watch.family) - {getattr(tracker, "_pid", None)})
         # Python's own way out may crash under compiled threads (XLA), join what hangs, or end by
         # SIGINT instead of with a status.
         with suppress(OSError, ValueError):
