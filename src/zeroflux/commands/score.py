@@ -256,7 +256,7 @@ class _Predict:
         from zeroflux.commands.score_models import opened, row_names
 
         self.refused: dict[str, str] = {}
-        self._tell = refuse
+        self._tell = refuse if len(models) > 1 else None  # the only one ends the command itself
         self._ready: dict[str, Callable[[], Predictions]] = {}
         for name, given in zip(row_names(models, taken=BASELINES), models, strict=True):
             if (
