@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from zeroflux.commands.score_models import Predictions
     from zeroflux.correlation import ComponentTable
-    from zeroflux.evaluation import Convention, NoiseFloors, RigidityProfile
+    from zeroflux.evaluation import Achieved, Convention, NoiseFloors, RigidityProfile
     from zeroflux.frames import Frame
     from zeroflux.labels import Label
     from zeroflux.report import ModelResult
@@ -44,6 +44,8 @@ class ScoreReport:
     """Why a model was left out, by its name."""
     target: np.ndarray | None = None
     """What the local energies were held against, per atom (hartree)."""
+    achieved: dict[str, Achieved] = field(default_factory=dict)
+    """Fraction of the achievable by the name of the model."""
 
 
 def stream(seed: int, purpose: str) -> np.random.Generator:
@@ -104,7 +106,12 @@ def run_score(
 
     from zeroflux.artifacts.extxyz import read_labels
     from zeroflux.commands.score_reference import read_reference
-    from zeroflux.commands.score_remarks import baseline_remarks, model_remarks, set_remarks
+    from zeroflux.commands.score_remarks import (
+        achieved_remarks,
+        baseline_remarks,
+        model_remarks,
+        set_remarks,
+    )
     from zeroflux.correlation import component_table
     from zeroflux.data import file_or_pool
     from zeroflux.errors import ConfigError
@@ -157,8 +164,17 @@ def run_score(
         shortcut_rmse=float("nan") if difference is None else float(difference.std()),
         local_energy_by_seed=_seed_ensemble(results),
     )
+    of_shortcut = difference if reference == "shortcut" else None
+    floor = _floor_by_system(table, labels, of_shortcut, known=reference_key is None)
+    fractions = {
+        model.name: _achieved(
+            model, energies, target, table, floor, n_bootstrap, stream(seed, "achieved")
+        )
+        for model in results
+    }
     remarks = (
         *set_remarks(table),
+        *achieved_remarks(fractions),
         *mistakes,
         *baseline_remarks(baselines, is_out_of_fold=training is None),
     )
@@ -172,6 +188,7 @@ def run_score(
         remarks,
         predict.refused,
         target,
+        fractions,
     )
 
 
@@ -484,6 +501,51 @@ def _profile(
     ridge = 1e-6 * float(np.mean(np.square(training).sum(axis=0)))
     rigidity = local_prediction_rigidity(atoms, training, ridge=ridge)
     return rigidity_profile(_centred(local - target, table), rigidity)
+
+
+def _floor_by_system(
+    table: ComponentTable, labels: list[Label], from_shortcut: np.ndarray | None, *, known: bool
+) -> dict[str, float]:
+    """What blurs a basin energy in each system: surfaces and closure, and the shortcut if given.
+
+    0 where the reference is not of zeroflux's labels, so that nothing is known of its noise.
+    """
+    import numpy as np
+
+    if not known:
+        return dict.fromkeys(table.systems, 0.0)
+    square = np.square(0.25 * np.concatenate([label.terms.laplacian for label in labels]))
+    square += np.concatenate(
+        [np.full(label.n_atoms, (label.closure / label.n_atoms) ** 2) for label in labels]
+    )
+    if from_shortcut is not None:
+        square += from_shortcut**2
+    of_atom = np.array(table.systems)[table.configuration]
+    return {name: float(np.sqrt(square[of_atom == name].mean())) for name in set(table.systems)}
+
+
+def _achieved(
+    model: ModelResult,
+    baselines: dict[str, np.ndarray],
+    target: np.ndarray,
+    table: ComponentTable,
+    floor: dict[str, float],
+    n_bootstrap: int,
+    rng: np.random.Generator,
+) -> Achieved:
+    """Fraction of the achievable; the baselines to beat are those that know totals."""
+    from zeroflux.evaluation import achieved
+
+    return achieved(
+        error=model.local_energy - target,
+        baseline_errors=[e - target for name, e in baselines.items() if name != "random split"],
+        floor=floor,
+        species=table.species,
+        configuration=table.configuration,
+        systems=table.systems,
+        n_bootstrap=n_bootstrap,
+        rng=rng,
+    )
 
 
 def _seed_ensemble(results: list[ModelResult]) -> np.ndarray | None:

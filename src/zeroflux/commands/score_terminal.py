@@ -19,7 +19,7 @@ from zeroflux.commands.score_remarks import convention_words
 from zeroflux.errors import ConfigError, missing_extra
 from zeroflux.report import ReportData, write_report
 from zeroflux.report.table import table_csv
-from zeroflux.report.tables import model_table, noise_table, total_table
+from zeroflux.report.tables import achieved_table, model_table, noise_table, total_table
 from zeroflux.units import ELECTRONVOLT, MILLIELECTRONVOLT
 
 OUTPUTS = (".csv", ".json", ".html", ".extxyz")
@@ -35,6 +35,9 @@ def print_report(report: ScoreReport) -> None:
         f"{len(report.labels)} configurations; reference: {report.reference}. "
         "Errors are centred per species and system; intervals are 95 %, over configurations."
     )
+    score = achieved_table(report.achieved)
+    if score.rows:
+        _print(console, score.title, score, score.columns)
     _print(console, "Local energies", model_table(report.models), _LOCAL)
     _print(console, "Total energies per atom", total_table(report.models), _TOTAL)
     noise = noise_table(_as_report(report))
@@ -126,6 +129,10 @@ def score_json(report: ScoreReport) -> str:
             plain[f"{key}_ev"] = {k: estimate[k] / ELECTRONVOLT for k in ("value", "low", "high")}
         return plain
 
+    def fraction(one) -> dict[str, object]:
+        by_system = {name: asdict(value) for name, value in one.by_system.items()}
+        return {"score": asdict(one.score), "by_system": by_system, "undecided": one.undecided}
+
     def in_ev(by_species) -> dict[str, float]:
         return {str(z): energy / ELECTRONVOLT for z, energy in by_species.items()}
 
@@ -144,6 +151,7 @@ def score_json(report: ScoreReport) -> str:
             }
             for model in report.models
         ],
+        "achieved": {name: fraction(one) for name, one in report.achieved.items()},
         "conventions": {
             name: {
                 "kind": c.kind,
@@ -187,6 +195,7 @@ def _as_report(report: ScoreReport) -> ReportData:
         models=report.models,
         noise=report.noise,
         rigidity=report.rigidity,
+        achieved=report.achieved,
         provenance={
             "Reference": {"local energies are held against": report.reference},
             "Conventions": {

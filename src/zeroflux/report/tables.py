@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from ase.data import chemical_symbols
 
+from zeroflux.evaluation import Achieved
 from zeroflux.report.data import ModelResult, ReportData
 from zeroflux.report.study_tables import (
     ambiguity_table,
@@ -32,6 +33,7 @@ def all_tables(data: ReportData) -> tuple[Table, ...]:
         else (model_table(data.models), total_table(data.models))
     )
     tables = (
+        achieved_table(data.achieved),
         *per_model,
         size_table(data),
         ambiguity_table(data),
@@ -44,6 +46,29 @@ def all_tables(data: ReportData) -> tuple[Table, ...]:
         noise_table(data),
     )
     return tuple(table for table in tables if table.rows)
+
+
+def achieved_table(achieved: Mapping[str, Achieved]) -> Table:
+    """Models by their score, the best first; those without one last."""
+
+    def order(name: str) -> tuple[bool, float]:
+        value = achieved[name].score.value
+        return (not np.isfinite(value), -value if np.isfinite(value) else 0.0)
+
+    systems = dict.fromkeys(system for one in achieved.values() for system in one.by_system)
+    rows = []
+    for name in sorted(achieved, key=order):
+        one = achieved[name]
+        by_system = [one.by_system[s].value if s in one.by_system else np.nan for s in systems]
+        rows.append((name, one.score.value, interval(one.score), *by_system))
+    return Table(
+        "achieved",
+        "Score: fraction of the achievable",
+        "0: no better than the better of E/N and the pair potential; 1: at the noise floor. Mean "
+        "over the systems, each with the same weight.",
+        ("model", "score", "95 % interval", *systems),
+        tuple(rows),
+    )
 
 
 def model_table(models: Sequence[ModelResult]) -> Table:
