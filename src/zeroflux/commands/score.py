@@ -65,6 +65,7 @@ def run_score(
     seed: int = 0,
     keys: Mapping[str, str] | None = None,
     reference_key: str | None = None,
+    dispersion: bool = True,
     refuse: Callable[[str], object] | None = None,
 ) -> ScoreReport:
     """Score models on labelled configurations.
@@ -92,6 +93,8 @@ def run_score(
     reference_key
         Array of per-atom energies (eV) that is the reference; `data` and `training` are then any
         extended XYZ that has it.
+    dispersion
+        Whether the reference holds the dispersion term of the labels.
     refuse
         Called with a line as soon as a model is found unfit.
 
@@ -105,7 +108,7 @@ def run_score(
     import numpy as np
 
     from zeroflux.artifacts.extxyz import read_labels
-    from zeroflux.commands.score_reference import read_reference
+    from zeroflux.commands.score_reference import read_reference, without_dispersion
     from zeroflux.commands.score_remarks import (
         achieved_remarks,
         baseline_remarks,
@@ -120,12 +123,20 @@ def run_score(
 
     def read(given: Path) -> list[Label]:
         path = file_or_pool(given)
-        return read_labels(path) if reference_key is None else read_reference(path, reference_key)
+        if reference_key is not None:
+            return read_reference(path, reference_key)
+        found = read_labels(path)
+        return found if dispersion else without_dispersion(found, str(given))
 
     if reference_key is not None and reference == "shortcut":
         raise ConfigError(
             "Found --reference shortcut and --reference-key; a shortcut needs the terms of "
             "zeroflux's labels. Leave out one of them."
+        )
+    if not dispersion and (reference_key is not None or reference == "shortcut"):
+        raise ConfigError(
+            "Found --without-dispersion with a reference other than direct basin energies, from "
+            "which no dispersion can be taken. Leave out one of them."
         )
     labels = read(data)
     if reference_key is None:
@@ -139,6 +150,7 @@ def run_score(
         shortcut = _shortcut_energy(table, stream(seed, "shortcut"))
     target, words = _reference(table, shortcut, reference)
     words = words if reference_key is None else f"array {reference_key} of {data}"
+    words = words if dispersion else f"{words} without dispersion"
 
     def scored(local: np.ndarray) -> tuple:
         # One stream for every model: the same configurations are resampled for all.
@@ -197,7 +209,8 @@ def score_command(
         Path,
         typer.Argument(
             metavar="DATA",
-            help="Labels, extended XYZ (.gz, .xz), or a pool of `zeroflux data list`.",
+            help="Labels, extended XYZ (.gz, .xz), or a pool of `zeroflux data list`; several "
+            "with commas between them, or `all` pools.",
         ),
     ],
     models: Annotated[
@@ -205,7 +218,7 @@ def score_command(
         typer.Argument(
             help="Checkpoint, extended XYZ with `energies`, a known name (chgnet, sevennet-0, "
             "mace-mp, gfn2, lj) or package.module:callable of an ASE calculator, with ?key=value"
-            "&key=value; NAME= before any of them names its row.",
+            "&key=value; NAME= before any of them names its row, {pool} in a file is the pool.",
             metavar="MODEL...",
         ),
     ],
@@ -235,28 +248,51 @@ def score_command(
             help="Array of per-atom energies in DATA, any extended XYZ, to score on.",
         ),
     ] = None,
+    without_dispersion: Annotated[
+        bool,
+        typer.Option(
+            "--without-dispersion", help="Take the dispersion term out of labels and totals."
+        ),
+    ] = False,
 ) -> None:
     """Score the per-atom energies of any model against basin energies."""
     from zeroflux.commands.score_models import key_names
+    from zeroflux.commands.score_pools import pools_of, print_pools, run_pools, write_pools
     from zeroflux.commands.score_terminal import check_output, print_report, write_output
 
+    pools = pools_of(data)
     if output is not None:
-        check_output(output, has_terms=reference_key is None)
-    report = run_score(
-        data,
-        models,
-        reference=reference,
-        training=training,
-        n_bootstrap=bootstrap,
-        seed=seed,
-        keys=key_names(keys),
-        reference_key=reference_key,
-        refuse=lambda line: typer.echo(f"error: {line}", err=True),
+        check_output(output, has_terms=reference_key is None, n_pools=len(pools))
+
+    def scored(pool: Path, given: Sequence[str]) -> ScoreReport:
+        return run_score(
+            pool,
+            given,
+            reference=reference,
+            training=training,
+            n_bootstrap=bootstrap,
+            seed=seed,
+            keys=key_names(keys),
+            reference_key=reference_key,
+            dispersion=not without_dispersion,
+            refuse=lambda line: typer.echo(f"error: {line}", err=True),
+        )
+
+    if len(pools) == 1:
+        report = scored(pools[0], models)
+        print_report(report)
+        if output is not None:
+            write_output(report, output)
+        if report.refused:
+            raise typer.Exit(2)
+        return
+    several = run_pools(
+        pools, models, scored, seed=seed, tell=lambda line: typer.echo(line, err=True)
     )
-    print_report(report)
+    print_pools(several)
     if output is not None:
-        write_output(report, output)
-    if report.refused:
+        write_pools(several, output)
+    if several.missing:
         raise typer.Exit(2)
 
 

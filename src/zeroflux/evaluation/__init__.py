@@ -1,6 +1,6 @@
 """How well local energies agree, and whether that matters."""
 
-from zeroflux.evaluation.achieved import Achieved, achieved, mean_achieved
+from zeroflux.evaluation.achieved import Achieved, achieved, pooled_achieved
 from zeroflux.evaluation.ambiguity import Ambiguity, ambiguity
 from zeroflux.evaluation.checkpoints import Checkpoint, checkpoint, has_equal_atoms
 from zeroflux.evaluation.convention import Convention, find_convention
@@ -69,10 +69,10 @@ __all__ = [
     "holm_adjusted",
     "local_scores",
     "locality",
-    "mean_achieved",
     "mean_association",
     "mean_energy_baseline",
     "noise_floors",
+    "pooled_achieved",
     "random_effects",
     "random_split_baseline",
     "receptive_field",

@@ -21,6 +21,8 @@ class Achieved:
     """Of each system that can tell."""
     replicates: Mapping[str, Float[np.ndarray, " n_bootstrap"]]
     """Bootstrap samples of `by_system`."""
+    relative_error: Mapping[str, float]
+    """Error over that of the better baseline, by system: tells models apart that score 0."""
     undecided: tuple[str, ...] = ()
     """Systems whose better baseline is already at the noise floor, which therefore say nothing."""
 
@@ -73,11 +75,12 @@ def achieved(
             "that are not finite; expected at least one baseline and finite numbers."
         )
     of_atom = np.asarray(systems)[configuration]
-    by_system, replicates, undecided = {}, {}, []
+    by_system, replicates, relative, undecided = {}, {}, {}, []
     for name in dict.fromkeys(map(str, systems)):
         own = of_atom == name
         n_units, moments = _moments(errors[:, own], species[own], configuration[own])
-        value = float(_fraction(moments.sum(axis=0)[None], floor[name])[0])
+        whole = moments.sum(axis=0)[None]
+        value = float(_fraction(whole, floor[name])[0])
         counts = resampling_counts(n_units, n_bootstrap, rng)
         if np.isnan(value):
             undecided.append(name)
@@ -85,7 +88,34 @@ def achieved(
         drawn = _fraction(np.tensordot(counts, moments, axes=1), floor[name])
         replicates[name] = drawn if n_units > 1 else np.full(n_bootstrap, np.nan)
         by_system[name] = percentile_estimate(value, replicates[name])
-    return Achieved(mean_achieved(by_system, replicates), by_system, replicates, tuple(undecided))
+        own_error, best = _errors(whole)
+        relative[name] = float(own_error[0] / best[0])
+    score = mean_achieved(by_system, replicates)
+    return Achieved(score, by_system, replicates, relative, tuple(undecided))
+
+
+def pooled_achieved(
+    by_pool: Mapping[str, Achieved | None], *, rng: np.random.Generator
+) -> Achieved:
+    """One score over several pools: the mean over all systems of all of them.
+
+    ``None`` stands for a pool on which a model could not be scored: it then has no score over
+    all of them, since a mean over fewer systems is not comparable, but keeps those by system.
+    """
+    systems, replicates, relative, undecided = {}, {}, {}, []
+    for pool, one in by_pool.items():
+        if one is None:
+            continue
+        is_single = len(one.by_system) + len(one.undecided) == 1
+        for name, value in one.by_system.items():
+            key = pool if is_single else f"{pool}: {name}"
+            systems[key], relative[key] = value, one.relative_error[name]
+            # Pools drawn by equal streams are told apart: their configurations are independent.
+            replicates[key] = rng.permutation(one.replicates[name])
+        undecided += [pool if is_single else f"{pool}: {name}" for name in one.undecided]
+    is_whole = all(one is not None for one in by_pool.values())
+    score = mean_achieved(*((systems, replicates) if is_whole else ({}, {})))
+    return Achieved(score, systems, replicates, relative, tuple(undecided))
 
 
 def mean_achieved(
@@ -113,16 +143,21 @@ def _moments(
     return len(present), moments
 
 
-def _fraction(moments: np.ndarray, floor: float) -> np.ndarray:
-    """(b − e)/(b − f) within 0 to 1, from samples of summed moments; NaN where b ≤ f."""
+def _errors(moments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Root-mean-square error of the model and of the better baseline in summed moments."""
     n_models = (moments.shape[2] - 1) // 2
     n = moments[:, :, :1]
     first, second = moments[:, :, 1 : 1 + n_models], moments[:, :, 1 + n_models :]
     square = (second - first**2 / np.maximum(n, 1.0)).sum(axis=1) / n.sum(axis=1)
     rms = np.sqrt(np.maximum(square, 0.0))
-    best = rms[:, 1:].min(axis=1)
+    return rms[:, 0], rms[:, 1:].min(axis=1)
+
+
+def _fraction(moments: np.ndarray, floor: float) -> np.ndarray:
+    """(b − e)/(b − f) within 0 to 1; NaN where b ≤ f."""
+    own, best = _errors(moments)
     # A baseline without error, to rounding, leaves nothing to achieve whatever the floor.
     is_open = best > max(floor, 1e-9)
     with np.errstate(invalid="ignore", divide="ignore"):
-        fraction = np.clip((best - rms[:, 0]) / (best - floor), 0.0, 1.0)
+        fraction = np.clip((best - own) / (best - floor), 0.0, 1.0)
     return np.where(is_open, fraction, np.nan)

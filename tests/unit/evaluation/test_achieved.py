@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from zeroflux.evaluation import achieved
+from zeroflux.evaluation import achieved, pooled_achieved
 
 N_CONFIGURATIONS, N_ATOMS = 40, 10
 CONFIGURATION = np.repeat(np.arange(N_CONFIGURATIONS), N_ATOMS)
@@ -95,3 +95,20 @@ def test_no_baseline_and_numbers_that_are_not_finite_are_refused():
         score(UNIT, baselines=[])
     with pytest.raises(ValueError, match="1 errors that are not finite"):
         score(np.where(np.arange(len(UNIT)) == 3, np.nan, UNIT))
+
+
+def test_over_pools_all_systems_weigh_the_same_and_a_missing_pool_leaves_no_score():
+    both, argon = score(np.where(SPECIES == 18, 2.0, 0.1) * UNIT), score(0.55 * UNIT)
+    rng = np.random.default_rng(0)
+    found = pooled_achieved({"mixed": both, "other": argon}, rng=rng)
+    assert list(found.by_system) == [
+        "mixed: argon",
+        "mixed: krypton",
+        "other: argon",
+        "other: krypton",
+    ]
+    assert found.score.value == pytest.approx((0.0 + 1.0 + 0.5 + 0.5) / 4)
+    assert found.score.low <= found.score.value <= found.score.high
+    missing = pooled_achieved({"mixed": both, "other": None}, rng=rng)
+    assert np.isnan(missing.score.value)
+    assert len(missing.by_system) == 2
