@@ -15,6 +15,8 @@ Substance = Literal["water", "salt", "silicon", "aluminium"]
 SUBSTANCES: tuple[Substance, ...] = get_args(Substance)
 JITTER = 0.12
 """Standard deviation of every coordinate about its ideal place (Å)."""
+ELECTRONIC_TEMPERATURE = {"aluminium": 5000.0}
+"""Where 300 K is too little for the self-consistent field of a metal at Γ (K)."""
 STRAIN = 0.04
 """Largest relative change of the lattice constant."""
 
@@ -66,7 +68,8 @@ def tight_binding_suite(
         rng = np.random.default_rng([seed, *substance.encode()])
         for index in range(n_frames_each):
             atoms = distorted_box(substance, rng)
-            atoms.calc = TBLite(method=method, verbosity=0)
+            heat = ELECTRONIC_TEMPERATURE.get(substance, 300.0)
+            atoms.calc = TBLite(method=method, verbosity=0, electronic_temperature=heat)
             try:
                 energy, energies = atoms.get_potential_energy(), atoms.get_potential_energies()
             except Exception as error:  # whatever the library raises
@@ -75,6 +78,7 @@ def tight_binding_suite(
                     "another seed, or leave this substance out."
                 ) from error
             atoms.info.update(system=substance, method=method, sampling_seed=seed)
+            atoms.info["electronic_temperature_kelvin"] = heat
             atoms.calc = SinglePointCalculator(atoms, energy=energy, energies=energies)
             images.append(atoms)
     return images
