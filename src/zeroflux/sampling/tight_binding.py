@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
@@ -10,6 +11,8 @@ from zeroflux.errors import LabelError, missing_extra
 
 if TYPE_CHECKING:
     from ase import Atoms
+
+log = logging.getLogger(__name__)
 
 Substance = Literal["water", "salt", "silicon", "aluminium"]
 SUBSTANCES: tuple[Substance, ...] = get_args(Substance)
@@ -50,7 +53,8 @@ def tight_binding_suite(
     MissingExtraError
         If tblite is not installed.
     LabelError
-        If the self-consistent field of a box does not converge.
+        If the self-consistent fields of more boxes fail than converge. Single ones are drawn
+        again, with a warning in the log.
 
     References
     ----------
@@ -66,21 +70,32 @@ def tight_binding_suite(
     images = []
     for substance in substances:
         rng = np.random.default_rng([seed, *substance.encode()])
-        for index in range(n_frames_each):
+        heat = ELECTRONIC_TEMPERATURE.get(substance, 300.0)
+        failures: list[str] = []
+        while (n_made := sum(a.info["system"] == substance for a in images)) < n_frames_each:
             atoms = distorted_box(substance, rng)
-            heat = ELECTRONIC_TEMPERATURE.get(substance, 300.0)
             atoms.calc = TBLite(method=method, verbosity=0, electronic_temperature=heat)
             try:
                 energy, energies = atoms.get_potential_energy(), atoms.get_potential_energies()
-            except Exception as error:  # whatever the library raises
-                raise LabelError(
-                    f"{substance} {index}: {method} gives no energy ({error}); expected one. Take "
-                    "another seed, or leave this substance out."
-                ) from error
+            except Exception as error:  # whatever the library raises, as for no convergence
+                failures.append(str(error))
+                if len(failures) > 2 + n_frames_each:
+                    raise LabelError(
+                        f"{substance}: {method} gave no energy for {len(failures)} boxes and one "
+                        f"for {n_made} ({error}); expected {n_frames_each}. Leave it out."
+                    ) from error
+                continue
             atoms.info.update(system=substance, method=method, sampling_seed=seed)
             atoms.info["electronic_temperature_kelvin"] = heat
             atoms.calc = SinglePointCalculator(atoms, energy=energy, energies=energies)
             images.append(atoms)
+        if failures:
+            log.warning(
+                "%s: %d boxes gave no energy (%s) and were drawn again.",
+                substance,
+                len(failures),
+                failures[-1],
+            )
     return images
 
 
