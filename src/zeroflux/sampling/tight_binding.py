@@ -12,7 +12,7 @@ from zeroflux.errors import LabelError, missing_extra
 if TYPE_CHECKING:
     from ase import Atoms
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Substance = Literal["water", "salt", "silicon", "aluminium"]
 SUBSTANCES: tuple[Substance, ...] = get_args(Substance)
@@ -90,7 +90,7 @@ def tight_binding_suite(
             atoms.calc = SinglePointCalculator(atoms, energy=energy, energies=energies)
             images.append(atoms)
         if failures:
-            log.warning(
+            logger.warning(
                 "%s: %d boxes gave no energy (%s) and were drawn again.",
                 substance,
                 len(failures),
