@@ -97,3 +97,36 @@ def pair_data(
         images.append(atoms)
     write(out, images, format="extxyz")
     typer.echo(f"{out}: {len(images)} configurations with exact site energies")
+
+
+@data_app.command("xtb")
+def tight_binding_data(
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="Extended XYZ file to write.")
+    ],
+    substances: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SUBSTANCE...]", help="water, salt, silicon, aluminium [all of them]."
+        ),
+    ] = None,
+    configurations: Annotated[int, typer.Option(min=1, help="Configurations of each.")] = 10,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the distortions.")] = 0,
+    method: Annotated[str, typer.Option(help="GFN2-xTB or GFN1-xTB.")] = "GFN2-xTB",
+) -> None:
+    """Make a known-answer data set beyond noble gases: exact site energies of xTB (tblite)."""
+    from ase.io import write
+
+    from zeroflux.errors import ConfigError
+    from zeroflux.sampling.tight_binding import SUBSTANCES, tight_binding_suite
+
+    chosen = tuple(s for s in SUBSTANCES if not substances or s in substances)
+    unknown = sorted(set(substances or ()) - set(SUBSTANCES))
+    if unknown or method not in ("GFN2-xTB", "GFN1-xTB"):
+        raise ConfigError(
+            f"Found {', '.join(unknown) or method}; expected some of {', '.join(SUBSTANCES)}, by "
+            "GFN2-xTB or GFN1-xTB."
+        )
+    images = tight_binding_suite(chosen, n_frames_each=configurations, seed=seed, method=method)
+    write(out, images, format="extxyz")
+    typer.echo(f"{out}: {len(images)} configurations with exact site energies of {method}")

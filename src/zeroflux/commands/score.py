@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from zeroflux.commands.score_models import Predictions
     from zeroflux.correlation import ComponentTable
-    from zeroflux.evaluation import Convention, NoiseFloors, RigidityProfile
+    from zeroflux.evaluation import Achieved, Convention, NoiseFloors, RigidityProfile
     from zeroflux.frames import Frame
     from zeroflux.labels import Label
     from zeroflux.report import ModelResult
@@ -44,6 +44,8 @@ class ScoreReport:
     """Why a model was left out, by its name."""
     target: np.ndarray | None = None
     """What the local energies were held against, per atom (hartree)."""
+    achieved: dict[str, Achieved] = field(default_factory=dict)
+    """Fraction of the achievable by the name of the model."""
 
 
 def stream(seed: int, purpose: str) -> np.random.Generator:
@@ -63,6 +65,7 @@ def run_score(
     seed: int = 0,
     keys: Mapping[str, str] | None = None,
     reference_key: str | None = None,
+    dispersion: bool = True,
     refuse: Callable[[str], object] | None = None,
 ) -> ScoreReport:
     """Score models on labelled configurations.
@@ -90,6 +93,8 @@ def run_score(
     reference_key
         Array of per-atom energies (eV) that is the reference; `data` and `training` are then any
         extended XYZ that has it.
+    dispersion
+        Whether the reference holds the dispersion term of the labels.
     refuse
         Called with a line as soon as a model is found unfit.
 
@@ -103,8 +108,13 @@ def run_score(
     import numpy as np
 
     from zeroflux.artifacts.extxyz import read_labels
-    from zeroflux.commands.score_reference import read_reference
-    from zeroflux.commands.score_remarks import baseline_remarks, model_remarks, set_remarks
+    from zeroflux.commands.score_reference import read_reference, without_dispersion
+    from zeroflux.commands.score_remarks import (
+        achieved_remarks,
+        baseline_remarks,
+        model_remarks,
+        set_remarks,
+    )
     from zeroflux.correlation import component_table
     from zeroflux.data import file_or_pool
     from zeroflux.errors import ConfigError
@@ -113,12 +123,20 @@ def run_score(
 
     def read(given: Path) -> list[Label]:
         path = file_or_pool(given)
-        return read_labels(path) if reference_key is None else read_reference(path, reference_key)
+        if reference_key is not None:
+            return read_reference(path, reference_key)
+        found = read_labels(path)
+        return found if dispersion else without_dispersion(found, str(given))
 
     if reference_key is not None and reference == "shortcut":
         raise ConfigError(
             "Found --reference shortcut and --reference-key; a shortcut needs the terms of "
             "zeroflux's labels. Leave out one of them."
+        )
+    if not dispersion and (reference_key is not None or reference == "shortcut"):
+        raise ConfigError(
+            "Found --without-dispersion with a reference other than direct basin energies, from "
+            "which no dispersion can be taken. Leave out one of them."
         )
     labels = read(data)
     if reference_key is None:
@@ -132,6 +150,7 @@ def run_score(
         shortcut = _shortcut_energy(table, stream(seed, "shortcut"))
     target, words = _reference(table, shortcut, reference)
     words = words if reference_key is None else f"array {reference_key} of {data}"
+    words = words if dispersion else f"{words} without dispersion"
 
     def scored(local: np.ndarray) -> tuple:
         # One stream for every model: the same configurations are resampled for all.
@@ -157,8 +176,17 @@ def run_score(
         shortcut_rmse=float("nan") if difference is None else float(difference.std()),
         local_energy_by_seed=_seed_ensemble(results),
     )
+    of_shortcut = difference if reference == "shortcut" else None
+    floor = _floor_by_system(table, labels, of_shortcut, known=reference_key is None)
+    fractions = {
+        model.name: _achieved(
+            model, energies, target, table, floor, n_bootstrap, stream(seed, "achieved")
+        )
+        for model in results
+    }
     remarks = (
         *set_remarks(table),
+        *achieved_remarks(fractions),
         *mistakes,
         *baseline_remarks(baselines, is_out_of_fold=training is None),
     )
@@ -172,6 +200,7 @@ def run_score(
         remarks,
         predict.refused,
         target,
+        fractions,
     )
 
 
@@ -180,7 +209,8 @@ def score_command(
         Path,
         typer.Argument(
             metavar="DATA",
-            help="Labels, extended XYZ (.gz, .xz), or a pool of `zeroflux data list`.",
+            help="Labels, extended XYZ (.gz, .xz), or a pool of `zeroflux data list`; several "
+            "with commas between them, or `all` pools.",
         ),
     ],
     models: Annotated[
@@ -188,7 +218,7 @@ def score_command(
         typer.Argument(
             help="Checkpoint, extended XYZ with `energies`, a known name (chgnet, sevennet-0, "
             "mace-mp, gfn2, lj) or package.module:callable of an ASE calculator, with ?key=value"
-            "&key=value; NAME= before any of them names its row.",
+            "&key=value; NAME= before any of them names its row, {pool} in a file is the pool.",
             metavar="MODEL...",
         ),
     ],
@@ -218,28 +248,51 @@ def score_command(
             help="Array of per-atom energies in DATA, any extended XYZ, to score on.",
         ),
     ] = None,
+    without_dispersion: Annotated[
+        bool,
+        typer.Option(
+            "--without-dispersion", help="Take the dispersion term out of labels and totals."
+        ),
+    ] = False,
 ) -> None:
     """Score the per-atom energies of any model against basin energies."""
     from zeroflux.commands.score_models import key_names
+    from zeroflux.commands.score_pools import pools_of, print_pools, run_pools, write_pools
     from zeroflux.commands.score_terminal import check_output, print_report, write_output
 
+    pools = pools_of(data)
     if output is not None:
-        check_output(output, has_terms=reference_key is None)
-    report = run_score(
-        data,
-        models,
-        reference=reference,
-        training=training,
-        n_bootstrap=bootstrap,
-        seed=seed,
-        keys=key_names(keys),
-        reference_key=reference_key,
-        refuse=lambda line: typer.echo(f"error: {line}", err=True),
+        check_output(output, has_terms=reference_key is None, n_pools=len(pools))
+
+    def scored(pool: Path, given: Sequence[str]) -> ScoreReport:
+        return run_score(
+            pool,
+            given,
+            reference=reference,
+            training=training,
+            n_bootstrap=bootstrap,
+            seed=seed,
+            keys=key_names(keys),
+            reference_key=reference_key,
+            dispersion=not without_dispersion,
+            refuse=lambda line: typer.echo(f"error: {line}", err=True),
+        )
+
+    if len(pools) == 1:
+        report = scored(pools[0], models)
+        print_report(report)
+        if output is not None:
+            write_output(report, output)
+        if report.refused:
+            raise typer.Exit(2)
+        return
+    several = run_pools(
+        pools, models, scored, seed=seed, tell=lambda line: typer.echo(line, err=True)
     )
-    print_report(report)
+    print_pools(several)
     if output is not None:
-        write_output(report, output)
-    if report.refused:
+        write_pools(several, output)
+    if several.missing:
         raise typer.Exit(2)
 
 
@@ -484,6 +537,51 @@ def _profile(
     ridge = 1e-6 * float(np.mean(np.square(training).sum(axis=0)))
     rigidity = local_prediction_rigidity(atoms, training, ridge=ridge)
     return rigidity_profile(_centred(local - target, table), rigidity)
+
+
+def _floor_by_system(
+    table: ComponentTable, labels: list[Label], from_shortcut: np.ndarray | None, *, known: bool
+) -> dict[str, float]:
+    """What blurs a basin energy in each system: surfaces and closure, and the shortcut if given.
+
+    0 where the reference is not of zeroflux's labels, so that nothing is known of its noise.
+    """
+    import numpy as np
+
+    if not known:
+        return dict.fromkeys(table.systems, 0.0)
+    square = np.square(0.25 * np.concatenate([label.terms.laplacian for label in labels]))
+    square += np.concatenate(
+        [np.full(label.n_atoms, (label.closure / label.n_atoms) ** 2) for label in labels]
+    )
+    if from_shortcut is not None:
+        square += from_shortcut**2
+    of_atom = np.array(table.systems)[table.configuration]
+    return {name: float(np.sqrt(square[of_atom == name].mean())) for name in set(table.systems)}
+
+
+def _achieved(
+    model: ModelResult,
+    baselines: dict[str, np.ndarray],
+    target: np.ndarray,
+    table: ComponentTable,
+    floor: dict[str, float],
+    n_bootstrap: int,
+    rng: np.random.Generator,
+) -> Achieved:
+    """Fraction of the achievable; the baselines to beat are those that know totals."""
+    from zeroflux.evaluation import achieved
+
+    return achieved(
+        error=model.local_energy - target,
+        baseline_errors=[e - target for name, e in baselines.items() if name != "random split"],
+        floor=floor,
+        species=table.species,
+        configuration=table.configuration,
+        systems=table.systems,
+        n_bootstrap=n_bootstrap,
+        rng=rng,
+    )
 
 
 def _seed_ensemble(results: list[ModelResult]) -> np.ndarray | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -68,6 +69,33 @@ def read_reference(path: Path, key: str) -> list[Label]:
             {"system": str(atoms.info["system"])} if "system" in atoms.info else {},
         )
         for frame, own, energy, atoms in zip(frames, sites, given, images, strict=True)
+    ]
+
+
+def without_dispersion(labels: list[Label], where: str) -> list[Label]:
+    """The same without the dispersion term: the reference of models trained on bare functionals.
+
+    Forces hold dispersion and are dropped.
+
+    Raises
+    ------
+    ArtifactError
+        If a label has no dispersion to leave out.
+    """
+    bare = next((k for k, label in enumerate(labels) if not label.terms.dispersion.any()), None)
+    if bare is not None and labels[bare].n_atoms > 1:
+        raise ArtifactError(
+            f"{where}: label {bare} (counted from 0) holds no dispersion energy; expected one to "
+            "leave out. Score without --without-dispersion."
+        )
+    return [
+        replace(
+            label,
+            total_energy=label.total_energy - float(label.terms.dispersion.sum()),
+            terms=replace(label.terms, dispersion=np.zeros(label.n_atoms)),
+            forces=None,
+        )
+        for label in labels
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +11,7 @@ from zeroflux.units import ELECTRONVOLT, MILLIELECTRONVOLT
 
 if TYPE_CHECKING:
     from zeroflux.correlation import ComponentTable
-    from zeroflux.evaluation import Convention
+    from zeroflux.evaluation import Achieved, Convention
     from zeroflux.frames import Frame
     from zeroflux.report import ModelResult
 
@@ -37,6 +37,17 @@ def set_remarks(table: ComponentTable) -> list[str]:
             "apart: only their sum over the cell is known."
         )
     return remarks
+
+
+def achieved_remarks(achieved: Mapping[str, Achieved]) -> list[str]:
+    """Systems that cannot tell models apart, and so have no part in the score."""
+    names = dict.fromkeys(name for one in achieved.values() for name in one.undecided)
+    if not names:
+        return []
+    return [
+        f"{', '.join(names)}: E/N or the pair potential is at the noise floor already, so "
+        "nothing is left to achieve there and the score leaves it out."
+    ]
 
 
 UNITS = {"hartree": 27.211, "rydberg": 13.606, "kcal/mol": 1 / 23.061, "kJ/mol": 1 / 96.485}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import sys
 from dataclasses import asdict
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -17,9 +20,10 @@ from zeroflux.commands.score import ScoreReport
 from zeroflux.commands.score_reference import write_atoms
 from zeroflux.commands.score_remarks import convention_words
 from zeroflux.errors import ConfigError, missing_extra
+from zeroflux.evaluation import Achieved
 from zeroflux.report import ReportData, write_report
 from zeroflux.report.table import table_csv
-from zeroflux.report.tables import model_table, noise_table, total_table
+from zeroflux.report.tables import achieved_table, model_table, noise_table, total_table
 from zeroflux.units import ELECTRONVOLT, MILLIELECTRONVOLT
 
 OUTPUTS = (".csv", ".json", ".html", ".extxyz")
@@ -35,11 +39,14 @@ def print_report(report: ScoreReport) -> None:
         f"{len(report.labels)} configurations; reference: {report.reference}. "
         "Errors are centred per species and system; intervals are 95 %, over configurations."
     )
-    _print(console, "Local energies", model_table(report.models), _LOCAL)
-    _print(console, "Total energies per atom", total_table(report.models), _TOTAL)
+    score = achieved_table(report.achieved)
+    if score.rows:
+        print_table(console, score.title, score, score.columns)
+    print_table(console, "Local energies", model_table(report.models), _LOCAL)
+    print_table(console, "Total energies per atom", total_table(report.models), _TOTAL)
     noise = noise_table(_as_report(report))
     if noise.rows:
-        _print(console, "Noise floors", noise, noise.columns)
+        print_table(console, "Noise floors", noise, noise.columns)
     for remark in report.remarks:
         console.print(f"remark: {remark}", soft_wrap=True, markup=False)
     for name, why in report.refused.items():
@@ -57,11 +64,16 @@ def print_report(report: ScoreReport) -> None:
         )
 
 
-def check_output(path: Path, *, has_terms: bool = True) -> None:
+def check_output(path: Path, *, has_terms: bool = True, n_pools: int = 1) -> None:
     """Refuse an output that could not be written, before anything is computed.
 
     The page shows the terms of basin energies; a reference of another origin has none.
     """
+    if n_pools > 1 and path.suffix not in (".csv", ".json"):
+        raise ConfigError(
+            f"{path}: found {n_pools} pools; expected .csv or .json for several. Score one pool "
+            "for a page or its atoms."
+        )
     if path.suffix == ".html" and not has_terms:
         raise ConfigError(
             f"{path}: the page needs labels of zeroflux, which --reference-key replaces; expected "
@@ -109,6 +121,20 @@ def _csv(report: ScoreReport) -> str:
 
 def score_json(report: ScoreReport) -> str:
     """The report as JSON with stable keys; energies in eV."""
+    return json.dumps(score_payload(report), indent=1)
+
+
+def achieved_payload(one: Achieved) -> dict[str, object]:
+    """A score and its parts, ready for JSON."""
+    by_system = {
+        name: {**asdict(value), "relative_error": one.relative_error[name]}
+        for name, value in one.by_system.items()
+    }
+    return {"score": asdict(one.score), "by_system": by_system, "undecided": [*one.undecided]}
+
+
+def score_payload(report: ScoreReport) -> dict[str, object]:
+    """The same as a dictionary, ready for JSON."""
 
     def local(score) -> dict[str, object]:
         plain = asdict(score)
@@ -133,6 +159,8 @@ def score_json(report: ScoreReport) -> str:
         "schema_version": 1,
         "reference": report.reference,
         "n_configurations": len(report.labels),
+        "label_versions": _label_versions(report),
+        "versions": versions(),
         "models": [
             {
                 "name": model.name,
@@ -144,6 +172,7 @@ def score_json(report: ScoreReport) -> str:
             }
             for model in report.models
         ],
+        "achieved": {name: achieved_payload(one) for name, one in report.achieved.items()},
         "conventions": {
             name: {
                 "kind": c.kind,
@@ -166,15 +195,35 @@ def score_json(report: ScoreReport) -> str:
         "refused": report.refused,
         "noise_floors_ev": {k: v / ELECTRONVOLT for k, v in asdict(report.noise).items()},
     }
-    return json.dumps(_without_nan(payload), indent=1)
+    return without_nan(payload)
 
 
-def _without_nan(value: object) -> object:
+def _label_versions(report: ScoreReport) -> list[object]:
+    """Versions of the labels, as their headers have them."""
+    found = {
+        label.info["label_version"] for label in report.labels if "label_version" in label.info
+    }
+    return sorted(found, key=str)
+
+
+def versions() -> dict[str, str]:
+    """Versions of zeroflux and of the packages of models that were used."""
+    names = {"zeroflux": "zeroflux", "numpy": "numpy", "ase": "ase", "torch": "torch"}
+    names |= {"chgnet": "chgnet", "sevenn": "sevenn", "mace": "mace-torch", "tblite": "tblite"}
+    found = {}
+    for module, package in names.items():
+        if module in sys.modules:
+            with contextlib.suppress(metadata.PackageNotFoundError):
+                found[package] = metadata.version(package)
+    return found
+
+
+def without_nan(value: Any) -> Any:
     """The same with NaN and infinity, which JSON lacks, as null."""
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_without_nan(item) for item in value]
+        return [without_nan(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -187,6 +236,7 @@ def _as_report(report: ScoreReport) -> ReportData:
         models=report.models,
         noise=report.noise,
         rigidity=report.rigidity,
+        achieved=report.achieved,
         provenance={
             "Reference": {"local energies are held against": report.reference},
             "Conventions": {
@@ -199,7 +249,7 @@ def _as_report(report: ScoreReport) -> ReportData:
     )
 
 
-def _print(console: Console, title: str, table, columns: tuple[str, ...]) -> None:
+def print_table(console: Console, title: str, table, columns: tuple[str, ...]) -> None:
     """Chosen columns of a table."""
     from zeroflux.report.page import cell_text
 

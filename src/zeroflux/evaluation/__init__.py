@@ -1,5 +1,6 @@
 """How well local energies agree, and whether that matters."""
 
+from zeroflux.evaluation.achieved import Achieved, achieved, pooled_achieved
 from zeroflux.evaluation.ambiguity import Ambiguity, ambiguity
 from zeroflux.evaluation.checkpoints import Checkpoint, checkpoint, has_equal_atoms
 from zeroflux.evaluation.convention import Convention, find_convention
@@ -38,6 +39,7 @@ from zeroflux.evaluation.transfer import (
 )
 
 __all__ = [
+    "Achieved",
     "Ambiguity",
     "Association",
     "BestSize",
@@ -57,6 +59,7 @@ __all__ = [
     "SpeciesScore",
     "TotalScore",
     "Verdict",
+    "achieved",
     "ambiguity",
     "best_size",
     "checkpoint",
@@ -69,6 +72,7 @@ __all__ = [
     "mean_association",
     "mean_energy_baseline",
     "noise_floors",
+    "pooled_achieved",
     "random_effects",
     "random_split_baseline",
     "receptive_field",

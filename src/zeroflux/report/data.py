@@ -12,6 +12,7 @@ from jaxtyping import Float
 from zeroflux.correlation import ShortcutComparison, system_name
 from zeroflux.errors import ArtifactError
 from zeroflux.evaluation import (
+    Achieved,
     Ambiguity,
     Association,
     BestSize,
@@ -194,6 +195,8 @@ class ReportData:
     noise: NoiseFloors | None = None
     rigidity: Mapping[str, RigidityProfile] = field(default_factory=dict)
     """Error by local prediction rigidity, by the name of the model."""
+    achieved: Mapping[str, Achieved] = field(default_factory=dict)
+    """Fraction of the achievable, by the name of the model."""
     cells: Sequence[SizeCell] = ()
     ambiguities: Sequence[SeedAmbiguity] = ()
     reaches: Sequence[Reach] = ()

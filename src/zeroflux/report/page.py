@@ -30,7 +30,13 @@ SECTIONS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
         "local",
         "Local energies",
         ("local-parity", "total-parity"),
-        ("local-energies", "total-energies", "noise-floors"),
+        (
+            "achieved",
+            "achieved-by-system",
+            "local-energies",
+            "total-energies",
+            "noise-floors",
+        ),
     ),
     (
         "transfer",

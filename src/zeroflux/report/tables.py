@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from ase.data import chemical_symbols
 
+from zeroflux.evaluation import Achieved
 from zeroflux.report.data import ModelResult, ReportData
 from zeroflux.report.study_tables import (
     ambiguity_table,
@@ -32,6 +33,8 @@ def all_tables(data: ReportData) -> tuple[Table, ...]:
         else (model_table(data.models), total_table(data.models))
     )
     tables = (
+        achieved_table(data.achieved),
+        achieved_by_system_table(data.achieved),
         *per_model,
         size_table(data),
         ambiguity_table(data),
@@ -44,6 +47,53 @@ def all_tables(data: ReportData) -> tuple[Table, ...]:
         noise_table(data),
     )
     return tuple(table for table in tables if table.rows)
+
+
+def achieved_table(achieved: Mapping[str, Achieved]) -> Table:
+    """Models by their score, the best first, at equal scores by error; those without one last."""
+
+    def relative(name: str) -> float:
+        errors = achieved[name].relative_error
+        return float(np.mean([*errors.values()])) if errors else np.nan
+
+    def order(name: str) -> tuple[bool, float, float]:
+        value = achieved[name].score.value
+        return (not np.isfinite(value), -np.nan_to_num(value), np.nan_to_num(relative(name)))
+
+    rows = [
+        (
+            name,
+            achieved[name].score.value,
+            interval(achieved[name].score),
+            relative(name),
+            len(achieved[name].by_system),
+        )
+        for name in sorted(achieved, key=order)
+    ]
+    return Table(
+        "achieved",
+        "Score: fraction of the achievable",
+        "0: no better than the better of E/N and the pair potential; 1: at the noise floor. Mean "
+        "over the systems, each with the same weight. Error over that of the better baseline.",
+        ("model", "score", "95 % interval", "error / baseline", "systems"),
+        tuple(rows),
+    )
+
+
+def achieved_by_system_table(achieved: Mapping[str, Achieved]) -> Table:
+    """The score in each system, a row per system and model."""
+    return Table(
+        "achieved-by-system",
+        "Score by system",
+        "The score is the mean of these.",
+        ("system", "model", "score", "95 % interval", "error / baseline"),
+        tuple(
+            (system, name, one.by_system[system].value, interval(one.by_system[system]), ratio)
+            for system in dict.fromkeys(s for one in achieved.values() for s in one.by_system)
+            for name, one in achieved.items()
+            if (ratio := one.relative_error.get(system)) is not None
+        ),
+    )
 
 
 def model_table(models: Sequence[ModelResult]) -> Table:

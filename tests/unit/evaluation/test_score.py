@@ -212,6 +212,11 @@ def test_results_are_written_as_json_csv_and_html(report, tmp_path):
     for suffix in (".json", ".csv", ".html"):
         write_output(report, tmp_path / f"score{suffix}")
         assert (tmp_path / f"score{suffix}").stat().st_size > 200
+    score = payload["achieved"]["score_factories:true_potential"]["score"]
+    assert score["value"] > 0.99  # a reference of no noise but the files' last digit
+    page = (tmp_path / "score.html").read_text(encoding="utf-8")
+    assert "Score: fraction of the achievable" in page
+    assert "Score by system" in page
     with pytest.raises(ConfigError, match="unknown kind of output"):
         write_output(report, tmp_path / "score.pdf")
 
