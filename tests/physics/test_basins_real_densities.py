@@ -26,7 +26,9 @@ def mixture():
     from zeroflux.labelling.pyscf import PyscfEngine
 
     frame = Frame(np.array([18, 18, 36, 18]), SITES * ANGSTROM, SIDE * ANGSTROM * np.eye(3))
-    return PyscfEngine(density_cutoff=80.0).energy_densities(frame)
+    # The basis that CP2K is told to use below.
+    engine = PyscfEngine(basis="DZVP-MOLOPT-PBE-GTH-q8", density_cutoff=80.0)
+    return engine.energy_densities(frame)
 
 
 @pytest.mark.skipif(WEIGHT_INT is None, reason="weight_int: neither in WEIGHT_INT nor on PATH")
