@@ -120,6 +120,20 @@ def require_closed(labels: Sequence[Label], *, where: str) -> None:
             )
 
 
+def mixed_settings(labels: Sequence[Label]) -> str | None:
+    """What differs between labels that cannot be one reference, or None.
+
+    Another functional, basis, pseudopotential or partition gives totals of another zero and atoms
+    that differ by more than networks err by.
+    """
+    found = []
+    for key in ("functional", "dispersion", "basis", "pseudopotential", "partition"):
+        values = sorted({str(x.info[key]) for x in labels if key in x.info})
+        if len(values) > 1:
+            found.append(f"{key}: {', '.join(values)}")
+    return "; ".join(found) or None
+
+
 TermName = Literal[
     "kinetic", "xc", "electrostatic", "pseudo_local", "pseudo_nonlocal", "dispersion"
 ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from zeroflux.artifacts.extxyz import read_labels, write_labels
 from zeroflux.config import OWN_POOL, Config
 from zeroflux.errors import ConfigError
-from zeroflux.labels import Label, require_closed
+from zeroflux.labels import Label, mixed_settings, require_closed
 from zeroflux.stages.label import LABELS
 from zeroflux.stages.machinery import Run, Stage
 
@@ -49,6 +49,11 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
         require_closed(own, where=str(path))
         run.say(f"  {len(own)} labels of {pool}")
         labels += [replace(label, info={**label.info, POOL: pool}) for label in own]
+    if mixed := mixed_settings(labels):
+        run.say(
+            f"  warning: the pools were not labelled alike ({mixed}); their totals have different "
+            "zeros, and atoms of one are no reference for the other. Take pools of one version."
+        )
     write_labels(folder / LABELS, labels)
     return [folder / LABELS]
 

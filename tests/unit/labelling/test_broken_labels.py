@@ -10,7 +10,7 @@ from zeroflux.artifacts.extxyz import read_labels, write_labels
 from zeroflux.errors import LabelError
 from zeroflux.frames import Frame
 from zeroflux.labelling.run import _drop_if_broken, gather_labels
-from zeroflux.labels import BASIN_FIELDS, BasinTerms, Label
+from zeroflux.labels import BASIN_FIELDS, BasinTerms, Label, mixed_settings
 
 
 @pytest.fixture
@@ -49,6 +49,15 @@ def test_control_a_whole_label_stays(path, label, caplog):
     _drop_if_broken(path, label.frame)
     assert path.read_bytes() == before
     assert not caplog.text
+
+
+def test_labels_of_unlike_settings_are_told_apart(label):
+    version_2 = replace(label, info={"basis": "DZVP-MOLOPT-PBE-GTH-q8", "functional": "PBE"})
+    version_3 = replace(label, info={"basis": "5S5P4D1F-GTH-PBE-q8", "functional": "PBE"})
+    mixed = mixed_settings([version_2, version_3])
+    assert mixed == "basis: 5S5P4D1F-GTH-PBE-q8, DZVP-MOLOPT-PBE-GTH-q8"
+    # Control: labels made alike, or of unknown origin, are one reference.
+    assert mixed_settings([version_3, version_3, label]) is None
 
 
 def test_files_and_labels_are_counted_when_they_are_joined(path, label, tmp_path):
