@@ -5,8 +5,8 @@ from __future__ import annotations
 import typing
 
 import numpy as np
-from numba import njit
 
+from zeroflux.compilation import njit
 from zeroflux.partition._sharing_kernels import _is_inside, _wrapped
 
 
