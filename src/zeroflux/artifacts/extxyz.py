@@ -205,7 +205,7 @@ class _Lines:
         line = self.handle.readline(LONGEST_LINE)
         self.number += 1
         if len(line) == LONGEST_LINE:
-            raise self.error(f"line of more than {LONGEST_LINE} characters")
+            raise self.error("a line that does not end", f"at most {LONGEST_LINE} characters")
         return line
 
     def error(self, found: str, expected: str) -> ArtifactError:

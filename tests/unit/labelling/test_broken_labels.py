@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from zeroflux.artifacts import extxyz
 from zeroflux.artifacts.extxyz import read_labels, write_labels
-from zeroflux.errors import LabelError
+from zeroflux.errors import ArtifactError, LabelError
 from zeroflux.frames import Frame
 from zeroflux.labelling.run import _drop_if_broken, gather_labels
 from zeroflux.labels import BASIN_FIELDS, BasinTerms, Label, mixed_settings
@@ -36,6 +37,12 @@ def test_a_label_that_is_cut_is_made_again_and_said(path, label, caplog, kept):
     assert not path.exists()
     assert f"{path} is broken" in caplog.text
     assert "made again" in caplog.text
+
+
+def test_a_line_without_an_end_is_named_and_not_read_to_it(path, monkeypatch):
+    monkeypatch.setattr(extxyz, "LONGEST_LINE", 200)  # the header is longer
+    with pytest.raises(ArtifactError, match=r"one.extxyz:2: a line that does not end.*200"):
+        read_labels(path)
 
 
 def test_the_label_of_another_configuration_is_made_again(path, label):
