@@ -158,6 +158,9 @@ class LabelConfig(Section):
     less accurate where unlike atoms touch. neargrid and ongrid are there for comparison."""
     forces: bool = False
     """Also write forces. They are not used in training unless a control asks for them."""
+    partitions: bool = True
+    """Also write the atoms' energies by other partitions of the same fields and orbitals: over
+    charge-neutral volumes, by stockholder shares, by intrinsic atomic orbitals."""
     keep_orbitals: bool = False
     """pyscf: keep the converged orbitals (about 100 kB a label) beside the labels, so that a change
     of the partition needs no new SCF."""

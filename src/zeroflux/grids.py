@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 LARGEST_LENGTH = 1e7
 """No cell is longer (bohr)."""
@@ -90,3 +90,41 @@ class UniformGrid:
         c = np.fft.rfftfreq(self.shape[2], 1.0 / self.shape[2])
         index = np.stack(np.meshgrid(a, b, c, indexing="ij"), axis=-1)
         return index @ reciprocal
+
+    def points_near(
+        self, position: Float[np.ndarray, " 3"], radius: float
+    ) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+        """Points within a sphere of the periodic grid, once for each image that is in it.
+
+        Returns
+        -------
+        indices
+            Of the points in the flattened grid.
+        distances
+            From the position (bohr).
+        """
+        inverse = np.linalg.inv(self.voxel_vectors)
+        centre = (position - self.origin) @ inverse
+        half = radius * np.linalg.norm(inverse, axis=0)
+        axes = [
+            np.arange(np.ceil(c - h), np.floor(c + h) + 1, dtype=np.int64)
+            for c, h in zip(centre, half, strict=True)
+        ]
+        x, y, z = (axis - c for axis, c in zip(axes, centre, strict=True))
+        metric = self.voxel_vectors @ self.voxel_vectors.T
+        squares = (
+            (metric[0, 0] * x**2)[:, None, None]
+            + (metric[1, 1] * y**2)[:, None]
+            + metric[2, 2] * z**2
+        )
+        for i, j, product in (
+            (0, 1, x[:, None, None] * y[:, None]),
+            (0, 2, x[:, None, None] * z),
+            (1, 2, y[:, None] * z),
+        ):
+            if metric[i, j] != 0.0:
+                squares += 2.0 * metric[i, j] * product
+        a, b, c = (axis % n for axis, n in zip(axes, self.shape, strict=True))
+        inside = squares <= radius**2
+        indices = ((a[:, None, None] * self.shape[1] + b[:, None]) * self.shape[2] + c)[inside]
+        return indices, np.sqrt(squares[inside])

@@ -15,6 +15,8 @@ from zeroflux.units import MILLIELECTRONVOLT
 
 TERMS = ("kinetic", "xc", "electrostatic", "pseudo_local", "pseudo_nonlocal", "dispersion")
 """Names of the terms of the total energy, in the order of docs/theory.md."""
+OTHER_PARTITIONS = ("neutral", "stockholder", "orbital")
+"""Partitions that stand in labels beside the basins of the density."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +71,9 @@ class Label:
     """Whether the self-consistent field converged; if not, the label is not used."""
     forces: Float[np.ndarray, "n_atoms 3"] | None = None
     """Forces on the atoms, dispersion included (hartree/bohr), if they were asked for."""
+    other_energies: dict[str, Float[np.ndarray, " n_atoms"]] = field(default_factory=dict)
+    """Energies of the atoms by the partitions of `OTHER_PARTITIONS` (hartree), as far as they were
+    asked for; each sums to `total_energy`."""
     info: dict[str, str | int | float | bool] = field(default_factory=dict)
     """Provenance, flat and ready for a file header: system, state point, settings, versions,
     times. Keys end in their unit."""

@@ -15,7 +15,7 @@ import numpy as np
 from zeroflux.artifacts.atomic import replacing
 from zeroflux.errors import ArtifactError, StructureError
 from zeroflux.frames import Frame
-from zeroflux.labels import BASIN_FIELDS, TERMS, BasinTerms, Label
+from zeroflux.labels import BASIN_FIELDS, OTHER_PARTITIONS, TERMS, BasinTerms, Label
 from zeroflux.units import ANGSTROM, ELECTRONVOLT
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ def label_to_atoms(label: Label) -> Atoms:
     atoms.arrays["basin_energy"] = label.basin_energy / ELECTRONVOLT
     for name in BASIN_FIELDS:
         atoms.arrays[f"basin_{name}"] = getattr(label.terms, name) / FIELD_UNITS[name]
+    for name, energies in label.other_energies.items():
+        atoms.arrays[f"{name}_energy"] = energies / ELECTRONVOLT
     results: dict[str, Any] = {"energy": label.total_energy / ELECTRONVOLT}
     if label.forces is not None:
         results["forces"] = label.forces / (ELECTRONVOLT / ANGSTROM)
@@ -87,8 +89,15 @@ def label_from_atoms(atoms: Atoms, *, where: str) -> Label:
     forces = results.get("forces")
     if forces is not None:
         forces = _column(atoms, "forces", where, values=forces, shape=(len(atoms), 3))
+    others = {
+        name: _column(atoms, f"{name}_energy", where)
+        for name in OTHER_PARTITIONS
+        if f"{name}_energy" in atoms.arrays
+    }
     if is_converged:
         _check_sums(columns, energy, closure, where)
+        for name, energies in others.items():
+            _check_sum(f"{name}_energy", energies, energy, where)
     try:
         frame = Frame.from_ase(atoms)
     except StructureError as error:
@@ -98,6 +107,7 @@ def label_from_atoms(atoms: Atoms, *, where: str) -> Label:
         total_energy=energy * ELECTRONVOLT,
         terms=BasinTerms(**{n: columns[f"basin_{n}"] * FIELD_UNITS[n] for n in BASIN_FIELDS}),
         is_converged=is_converged,
+        other_energies={name: energies * ELECTRONVOLT for name, energies in others.items()},
         forces=None if forces is None else forces * (ELECTRONVOLT / ANGSTROM),
         info=info,
     )
@@ -130,12 +140,7 @@ def _check_sums(columns: dict[str, np.ndarray], energy: float, closure: float, w
     """
     basin_energy = columns["basin_energy"]
     n_atoms = len(basin_energy)
-    gap = (basin_energy.sum() - energy) / n_atoms
-    if not abs(gap) <= CLOSURE_TOLERANCE_EV:
-        raise ArtifactError(
-            f"{where}: basin energies sum to the energy less {gap:.3g} eV per atom; expected less "
-            f"than {CLOSURE_TOLERANCE_EV:g}. The file was changed; label the structure again."
-        )
+    _check_sum("basin_energy", basin_energy, energy, where)
     gaps = sum(columns[f"basin_{term}"] for term in TERMS) + closure / n_atoms - basin_energy
     worst = int(np.argmax(np.where(np.isfinite(gaps), np.abs(gaps), np.inf)))
     if not abs(gaps[worst]) <= CLOSURE_TOLERANCE_EV:
@@ -143,6 +148,15 @@ def _check_sums(columns: dict[str, np.ndarray], energy: float, closure: float, w
             f"{where}: the terms of atom {worst} (counted from 0) and its share of the closure sum "
             f"to its basin_energy plus {gaps[worst]:.3g} eV; expected less than "
             f"{CLOSURE_TOLERANCE_EV:g}. The file was changed; label the structure again."
+        )
+
+
+def _check_sum(name: str, energies: np.ndarray, energy: float, where: str) -> None:
+    gap = (energies.sum() - energy) / len(energies)
+    if not abs(gap) <= CLOSURE_TOLERANCE_EV:
+        raise ArtifactError(
+            f"{where}: {name} sums to the energy plus {gap:.3g} eV per atom; expected less "
+            f"than {CLOSURE_TOLERANCE_EV:g}. The file was changed; label the structure again."
         )
 
 

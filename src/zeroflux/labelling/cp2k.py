@@ -44,7 +44,7 @@ from zeroflux.labelling.gth_data import (
     semilocal_parts,
 )
 from zeroflux.labelling.keys import content_key
-from zeroflux.labelling.pyscf import ISOLATED_BOX, PyscfEngine, Solution
+from zeroflux.labelling.pyscf import ISOLATED_BOX, IsolatedAtom, PyscfEngine, Solution
 from zeroflux.sampling import isolated_atom
 
 _INPUT, _OUTPUT = f"{PROJECT}.inp", f"{PROJECT}.out"
@@ -83,6 +83,8 @@ class Cp2kEngine:
     """SCF steps before a configuration counts as not converged."""
     with_forces: bool = False
     """Whether forces are evaluated too, from the orbitals."""
+    with_partitions: bool = False
+    """Whether what the partitions beside the basins need is evaluated too."""
     command: str = "cp2k"
     """Command that starts CP2K, such as ``mpirun -np 2 cp2k.psmp``."""
     timeout_s: float = 7200.0
@@ -91,14 +93,18 @@ class Cp2kEngine:
     """Where the files of each calculation are left; in a folder that is deleted by default."""
     isolated_energies: Mapping[str, float] = field(default_factory=dict)
     """Energies of isolated atoms at these settings (hartree); see `prepared`."""
+    free_atoms: Mapping[str, IsolatedAtom] = field(default_factory=dict)
+    """Free atoms by PySCF in the same basis, for the partitions; see `prepared`."""
     name: str = field(default="cp2k", init=False)
 
     @property
     def settings(self) -> dict[str, str | int | float]:
         """Everything that the labels depend on."""
         evaluation = self._evaluator()
-        forces: dict[str, str | int | float] = {"with_forces": True} if self.with_forces else {}
-        return forces | {
+        extras: dict[str, str | int | float] = {
+            name: True for name in ("with_forces", "with_partitions") if getattr(self, name)
+        }
+        return extras | {
             "name": self.name,
             "functional": self.functional,
             "basis": self.basis,
@@ -126,7 +132,10 @@ class Cp2kEngine:
         energies = dict(self.isolated_energies)
         for symbol in sorted(set(symbols) - set(energies)):
             energies[symbol] = self._isolated_atom_energy(symbol)
-        return replace(self, isolated_energies=energies)
+        free_atoms = self.free_atoms
+        if self.with_partitions:
+            free_atoms = self._evaluator().prepared(energies).isolated_atoms
+        return replace(self, isolated_energies=energies, free_atoms=free_atoms)
 
     def energy_densities(self, frame: Frame) -> EnergyDensities:
         """Solve the Kohn-Sham equations and evaluate every term of the energy.
@@ -280,6 +289,8 @@ class Cp2kEngine:
             pseudopotential=self.pseudopotential,
             density_cutoff=self.density_cutoff,
             with_forces=self.with_forces,
+            with_partitions=self.with_partitions,
+            isolated_atoms=self.free_atoms,
         )
 
     def _isolated_atom_energy(self, symbol: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,7 @@ from jaxtyping import Float
 from zeroflux.errors import LabelError
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
+from zeroflux.labelling.stockholder import FreeAtom
 from zeroflux.labels import TERMS
 
 FIELDS = ("kinetic", "xc", "electrostatic", "pseudo_local")
@@ -48,6 +50,11 @@ class EnergyDensities:
     is_converged: bool
     forces: Float[np.ndarray, "n_atoms 3"] | None = None
     """Forces on the atoms without dispersion (hartree/bohr), if they were asked for."""
+    free_atoms: Mapping[int, FreeAtom] = field(default_factory=dict)
+    """Densities of free atoms by atomic number, for the stockholder partition; none by default."""
+    orbital_energies: Float[np.ndarray, " n_atoms"] | None = None
+    """Energies of the atoms by intrinsic atomic orbitals without dispersion (hartree), if they were
+    asked for."""
     info: dict[str, str | int | float | bool] = field(default_factory=dict)
     """Engine, settings, versions, times."""
 

@@ -174,7 +174,7 @@ def sharp_primitive_corrections(
     corrections = np.zeros(cell.natm)
     slices = cell.aoslice_by_atom()
     for atom in range(cell.natm):
-        free, smooth = _one_atom(cell, atom), _one_atom(cell, atom)
+        free, smooth = one_atom(cell, atom), one_atom(cell, atom)
         smallest = min(free.bas_exp(i).min() for i in range(free.nbas))
         reach = 0.0
         for shell in smooth._bas:
@@ -196,7 +196,8 @@ def sharp_primitive_corrections(
     return corrections
 
 
-def _one_atom(cell: Any, atom: int) -> Any:
+def one_atom(cell: Any, atom: int) -> Any:
+    """PySCF molecule of one atom of a cell, in its place, without its images."""
     from pyscf import gto
 
     symbol = cell.atom_symbol(atom)

@@ -11,7 +11,10 @@ from zeroflux.errors import LabelError
 from zeroflux.frames import Frame
 from zeroflux.labelling.backend import Engine
 from zeroflux.labelling.dispersion import dispersion_energies, dispersion_forces
+from zeroflux.labelling.electrostatics import coulomb_potential
 from zeroflux.labelling.energy_density import FIELDS, EnergyDensities
+from zeroflux.labelling.gauge import charge_density, neutral_volumes
+from zeroflux.labelling.stockholder import stockholder_integrals
 from zeroflux.labels import BASIN_FIELDS, BasinTerms, Label
 from zeroflux.partition import Method, Partition, RefinedPartition, basins, refined_basins
 
@@ -72,10 +75,16 @@ def label_frame(
     else:
         nothing = np.full(frame.n_atoms, np.nan)
         terms = BasinTerms(**dict.fromkeys(BASIN_FIELDS, nothing))
+    total_energy = densities.total_energy + float(shares.sum())
+    others = other_energies(densities, terms) if densities.is_converged else {}
     label = Label(
         frame=frame,
-        total_energy=densities.total_energy + float(shares.sum()),
+        total_energy=total_energy,
         terms=terms,
+        other_energies={
+            name: energies + (total_energy - energies.sum()) / frame.n_atoms
+            for name, energies in others.items()
+        },
         is_converged=densities.is_converged,
         forces=forces,
         info=dict(densities.info),
@@ -123,6 +132,37 @@ def basin_terms(
         volume=partition.volume,
         laplacian=laplacian,
     )
+
+
+def other_energies(densities: EnergyDensities, terms: BasinTerms) -> dict[str, np.ndarray]:
+    r"""Energies of the atoms by other partitions of the same fields and orbitals, before closure.
+
+    neutral
+        The electrostatic term over charge-neutral volumes, the rest over the basins.
+    stockholder
+        All fields shared as the densities of free atoms.
+    orbital
+        Electrons shared by intrinsic atomic orbitals.
+
+    Only those for which the engine gave what they need; nothing if it gave no free atoms.
+    """
+    if not densities.free_atoms:
+        return {}
+    grid, frame = densities.grid, densities.frame
+    electrostatic = densities.fields["electrostatic"]
+    volumes = neutral_volumes(coulomb_potential(charge_density(densities), grid), densities)
+    atomic = sum(densities.atomic.values(), np.zeros(frame.n_atoms)) + terms.dispersion
+    fields = sum(densities.fields.values(), np.zeros(grid.shape))
+    energies = {
+        "neutral": terms.energy_unclosed
+        - terms.electrostatic
+        + densities.atomic["electrostatic"]
+        + volumes.integrate(electrostatic)[0],
+        "stockholder": atomic + stockholder_integrals(fields, grid, frame, densities.free_atoms),
+    }
+    if densities.orbital_energies is not None:
+        energies["orbital"] = densities.orbital_energies + terms.dispersion
+    return energies
 
 
 def _divided(densities: EnergyDensities, method: Division) -> Partition | RefinedPartition:

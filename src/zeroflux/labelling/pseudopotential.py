@@ -45,27 +45,16 @@ def short_range_potential(
     ----------
     Goedecker, Teter, Hutter, Phys. Rev. B 54, 1703 (1996), doi 10.1103/PhysRevB.54.1703, eq. (1).
     """
-    potential = np.zeros(grid.shape)
-    steps = grid.voxel_vectors
-    inverse = np.linalg.inv(steps)
-    shape = np.asarray(grid.shape)
+    potential = np.zeros(grid.n_points)
     for position, width, c in zip(frame.positions, widths, coefficients, strict=True):
         if not c.any():
             continue
-        centre = (position - grid.origin) @ inverse
-        half = _REACH_IN_WIDTHS * width * np.linalg.norm(inverse, axis=0)
-        axes = [
-            np.arange(np.ceil(m - h), np.floor(m + h) + 1, dtype=np.int64)
-            for m, h in zip(centre, half, strict=True)
-        ]
-        index = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-        offset = (index - centre) @ steps
-        square = np.einsum("abcx,abcx->abc", offset, offset) / width**2
+        # In a small cell a point may be reached from several images.
+        points, distances = grid.points_near(position, _REACH_IN_WIDTHS * width)
+        square = (distances / width) ** 2
         values = np.exp(-0.5 * square) * (c[0] + square * (c[1] + square * (c[2] + square * c[3])))
-        # `add.at`, since in a small cell the box may reach a grid point from several images.
-        where = tuple(np.ix_(*(a % n for a, n in zip(axes, shape, strict=True))))
-        np.add.at(potential, where, values)
-    return potential
+        potential += np.bincount(points, values, minlength=grid.n_points)
+    return potential.reshape(grid.shape)
 
 
 def nonlocal_energies(

@@ -20,6 +20,7 @@ from zeroflux.labelling.electrostatics import (
     coulomb_potential,
     gaussian_charges,
     gaussian_self_energy,
+    ion_energies,
 )
 from zeroflux.labelling.energy_density import EnergyDensities
 from zeroflux.labelling.forces import kohn_sham_forces
@@ -34,6 +35,7 @@ from zeroflux.labelling.gth_data import (
 from zeroflux.labelling.keys import content_key
 from zeroflux.labelling.kinetic import kinetic_energy_density, sharp_primitive_corrections
 from zeroflux.labelling.pseudopotential import nonlocal_energies, short_range_potential
+from zeroflux.labelling.pyscf_partitions import electron_energies, free_atoms
 from zeroflux.labelling.separable import is_rectangular, orbital_kinetic_energy_density
 from zeroflux.partition import fourier_laplacian
 from zeroflux.sampling import isolated_atom
@@ -43,6 +45,7 @@ ISOLATED_BOX = 10.0 * ANGSTROM
 """Edge of the cubic box of an isolated atom (bohr)."""
 COARSE_CUTOFF_RATIO = 0.4
 """Cutoff of the grid on which the orbitals are converged first, over that of the density."""
+_NO_DENSITY = 1e-10
 COARSE_PRECISION = 1e-6
 """Truncation of Gaussians and lattice sums while the orbitals are converged first."""
 
@@ -69,8 +72,8 @@ class Solution(NamedTuple):
     cpu_s: float
 
 
-# Fields that labels do not depend on; forces are added to a label and change nothing else in it.
-_NO_SETTINGS = ("isolated_atoms", "orbital_folder", "with_forces")
+# Fields that labels do not depend on; forces and partitions are added and change nothing else.
+_NO_SETTINGS = ("isolated_atoms", "orbital_folder", "with_forces", "with_partitions")
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,8 @@ class PyscfEngine:
     """SCF steps before a configuration counts as not converged."""
     with_forces: bool = False
     """Whether forces are evaluated too."""
+    with_partitions: bool = False
+    """Whether what the partitions beside the basins need is evaluated too."""
     isolated_atoms: Mapping[str, IsolatedAtom] = field(default_factory=dict)
     """Atoms already computed at these settings; see `prepared`."""
     orbital_folder: Path | None = None
@@ -130,7 +135,8 @@ class PyscfEngine:
     @property
     def settings(self) -> dict[str, str | int | float]:
         """Everything that the labels depend on."""
-        return self._orbital_settings | ({"with_forces": True} if self.with_forces else {})
+        extras = ("with_forces", "with_partitions")
+        return self._orbital_settings | {name: True for name in extras if getattr(self, name)}
 
     @property
     def _orbital_settings(self) -> dict[str, str | int | float]:
@@ -310,6 +316,25 @@ class PyscfEngine:
         short_range = short_range_potential(
             frame, grid, widths=widths, coefficients=ions.coefficients
         )
+        partitions: dict[str, Any] = {}
+        if self.with_partitions:
+            xc = built.xc_energy_density.reshape(mesh)
+            per_electron = np.divide(xc, density, out=np.zeros(mesh), where=density > _NO_DENSITY)
+            atoms = self.prepared(cell.atom_symbol(i) for i in range(cell.natm)).isolated_atoms
+            free = {s: atom.density_matrix for s, atom in atoms.items()}
+            partitions["free_atoms"] = free_atoms(cell, free)
+            partitions["orbital_energies"] = (
+                electron_energies(
+                    cell,
+                    built,
+                    occupied=solution.orbitals,
+                    free_density_matrices=free,
+                    local=per_electron + short_range - 0.5 * potential,
+                    grid=grid,
+                )
+                + ion_energies(potential, frame, grid, charges=ions.charges, widths=widths)
+                - gaussian_self_energy(ions.charges, widths)
+            )
         densities = EnergyDensities(
             frame=frame,
             grid=grid,
@@ -337,6 +362,7 @@ class PyscfEngine:
             forces=kohn_sham_forces(solver, solution.orbitals, mean_field)
             if self.with_forces
             else None,
+            **partitions,
             info={
                 "engine": self.name,
                 "engine_version": pyscf.__version__,

@@ -47,6 +47,7 @@ def engine_of(
             density_cutoff=cutoff,
             max_cycles=settings.max_cycles,
             with_forces=settings.forces,
+            with_partitions=settings.partitions,
             command=settings.cp2k_command,
         )
     from zeroflux.labelling.pyscf import PyscfEngine
@@ -58,6 +59,7 @@ def engine_of(
         density_cutoff=cutoff,
         max_cycles=settings.max_cycles,
         with_forces=settings.forces,
+        with_partitions=settings.partitions,
         orbital_folder=orbital_folder,
     )
 
