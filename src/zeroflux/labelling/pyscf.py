@@ -322,7 +322,7 @@ class PyscfEngine:
             per_electron = np.divide(xc, density, out=np.zeros(mesh), where=density > _NO_DENSITY)
             atoms = self.prepared(cell.atom_symbol(i) for i in range(cell.natm)).isolated_atoms
             free = {s: atom.density_matrix for s, atom in atoms.items()}
-            partitions["free_atoms"] = free_atoms(cell, free)
+            partitions["free_atoms"] = free_atoms(cell, free, ions)
             partitions["orbital_energies"] = (
                 electron_energies(
                     cell,

@@ -10,6 +10,7 @@ from ase.data import atomic_numbers
 from jaxtyping import Float
 
 from zeroflux.grids import UniformGrid
+from zeroflux.labelling.gth_data import Ions
 from zeroflux.labelling.kinetic import one_atom
 from zeroflux.labelling.orbital_partition import (
     free_atom_orbitals,
@@ -32,24 +33,29 @@ _DIRECTIONS = np.array(
 
 
 def free_atoms(
-    cell: Any, density_matrices: Mapping[str, Float[np.ndarray, "n n"]]
+    cell: Any, density_matrices: Mapping[str, Float[np.ndarray, "n n"]], ions: Ions
 ) -> dict[int, FreeAtom]:
-    """Densities of the free atoms of a PySCF cell by atomic number."""
+    """Densities of the free atoms of a PySCF cell, ions added, by atomic number."""
     first = {cell.atom_symbol(i): i for i in reversed(range(cell.natm))}
     return {
-        atomic_numbers[symbol]: _free_atom(one_atom(cell, i), density_matrices[symbol])
+        atomic_numbers[symbol]: _free_atom(
+            one_atom(cell, i), density_matrices[symbol], ions.charges[i], ions.widths[i]
+        )
         for symbol, i in first.items()
     }
 
 
-def _free_atom(mol: Any, density_matrix: Float[np.ndarray, "n n"]) -> FreeAtom:
-    """Spherical average of the density of a PySCF molecule of one atom."""
+def _free_atom(
+    mol: Any, density_matrix: Float[np.ndarray, "n n"], charge: float, width: float
+) -> FreeAtom:
+    """Spherical average of the density of a PySCF molecule of one atom, its ion added."""
     unit = _DIRECTIONS / np.linalg.norm(_DIRECTIONS, axis=1)[:, None]
-    density = np.zeros(len(_RADII))
+    valence = np.zeros(len(_RADII))
     for direction in unit:
         values = mol.eval_gto("GTOval", mol.atom_coord(0) + np.outer(_RADII, direction))
-        density += np.einsum("gi,ij,gj->g", values, density_matrix, values, optimize=True)
-    density /= len(unit)
+        valence += np.einsum("gi,ij,gj->g", values, density_matrix, values, optimize=True)
+    ion = charge * (2.0 * np.pi * width**2) ** -1.5 * np.exp(-0.5 * (_RADII / width) ** 2)
+    density = valence / len(unit) + ion
     end = np.flatnonzero(density > NEGLIGIBLE_DENSITY)[-1] + 1
     return FreeAtom(radii=_RADII[:end], density=density[:end].clip(min=NEGLIGIBLE_DENSITY))
 

@@ -17,12 +17,16 @@ NEGLIGIBLE_DENSITY = 1e-10
 
 @dataclass(frozen=True, eq=False)
 class FreeAtom:
-    """Spherical density of a free atom."""
+    """Spherical density of a free atom, that of its ion's Gaussian charge added.
+
+    As in the reference of the basins: the valence density of a pseudo-atom dips at its nucleus,
+    where the tails of the neighbours would have a share.
+    """
 
     radii: Float[np.ndarray, " n_radii"]
     """Evenly spaced from 0 to where the density ends (bohr)."""
     density: Float[np.ndarray, " n_radii"]
-    """Valence density at these radii (bohr⁻³), positive."""
+    """Density at these radii (bohr⁻³), positive."""
 
     def at(self, radii: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         """Density at any radius within the last, linear in its logarithm between the radii."""
