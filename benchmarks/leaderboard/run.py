@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 
 from zeroflux import data
-from zeroflux.commands.score_pools import run_pools, write_pools
+from zeroflux.scoring.pools import run_pools, write_pools
 
 MODELS = {
     "GFN2-xTB": "gfn2",
@@ -91,7 +91,7 @@ def predict(python: Path, pool: str, target: str, path: Path) -> None:
 
 def scored(pools, models, *, dispersion: bool):
     """Scores on all pools."""
-    from zeroflux.commands.score import run_score
+    from zeroflux.scoring.run import run_score
 
     return run_pools(
         [Path(pool) for pool in pools],

@@ -17,7 +17,8 @@ import typer
 from ase.io import read as ase_read
 from typer.testing import CliRunner
 
-from zeroflux.commands.basins import basins_command, run_basins
+from zeroflux.analysis.run import run_basins
+from zeroflux.commands.basins import basins_command
 from zeroflux.errors import ConfigError, FileFormatError, ZerofluxError
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid
@@ -374,7 +375,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from typing import Any
-from zeroflux.commands.basins import run_basins
+from zeroflux.analysis.run import run_basins
 
 def die_after_two(report, n_frames, is_old):
     if report.frame == 1:

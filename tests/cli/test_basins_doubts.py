@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zeroflux.commands.basins import run_basins
+from zeroflux.analysis.run import run_basins
 from zeroflux.errors import EmptyBasinError, FileFormatError
 from zeroflux.frames import Frame
 from zeroflux.grids import UniformGrid

@@ -1,1 +1,1 @@
-"""Commands of the command line that work on single files, each with a Python twin."""
+"""The terminal: commands that work on single files, their options, tables and progress."""

@@ -9,9 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from zeroflux.commands.basin_outputs import atom_table, to_json, trajectory_table
-from zeroflux.commands.basin_report import FrameReport
-from zeroflux.commands.basins import run_basins
+from zeroflux.analysis.frame_report import FrameReport
+from zeroflux.analysis.outputs import to_json
+from zeroflux.analysis.run import run_basins
+from zeroflux.commands.basin_tables import atom_table, trajectory_table
 from zeroflux.errors import ConfigError
 
 

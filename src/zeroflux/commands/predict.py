@@ -47,10 +47,10 @@ def write_predictions(data: Path, model: str, output: Path) -> int:
     import numpy as np
 
     from zeroflux import predict as standalone
-    from zeroflux.commands.score_models import opened
     from zeroflux.data import file_or_pool
     from zeroflux.errors import ModelError
     from zeroflux.frames import Frame
+    from zeroflux.scoring.models import opened
     from zeroflux.units import ELECTRONVOLT
 
     try:

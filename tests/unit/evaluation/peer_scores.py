@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from zeroflux.commands.score import run_score
+from zeroflux.scoring.run import run_score
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "score_peers"
 

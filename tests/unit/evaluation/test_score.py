@@ -11,8 +11,9 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from zeroflux.artifacts.extxyz import write_labels
-from zeroflux.commands.score import run_score, score_command
-from zeroflux.commands.score_terminal import score_json, write_output
+from zeroflux.commands.score import score_command
+from zeroflux.scoring.run import run_score
+from zeroflux.scoring.outputs import score_json, write_output
 from zeroflux.errors import ConfigError, ModelError
 from zeroflux.evaluation import find_convention
 from zeroflux.frames import Frame

@@ -11,10 +11,11 @@ from typer import Typer
 from typer.testing import CliRunner
 
 from zeroflux.artifacts.extxyz import write_labels
-from zeroflux.commands.score import run_score, score_command
-from zeroflux.commands.score_models import row_names
-from zeroflux.commands.score_remarks import convention_words
-from zeroflux.commands.score_terminal import check_output, score_json
+from zeroflux.commands.score import score_command
+from zeroflux.scoring.run import run_score
+from zeroflux.scoring.models import row_names
+from zeroflux.scoring.remarks import convention_words
+from zeroflux.scoring.outputs import check_output, score_json
 from zeroflux.errors import ConfigError, ModelError
 from zeroflux.evaluation import find_convention
 from zeroflux.evaluation.convention import SUM_TOLERANCE

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from peer_scores import EXAMPLE, check_that_calculator_and_file_agree
 
-from zeroflux.commands.score import run_score
+from zeroflux.scoring.run import run_score
 
 PYTHON = os.environ.get("ZEROFLUX_MACE_PYTHON") or (
     sys.executable if importlib.util.find_spec("mace") else None

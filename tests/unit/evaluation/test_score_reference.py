@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from zeroflux.artifacts.extxyz import write_labels
 from zeroflux.cli import app
-from zeroflux.commands.score import run_score
-from zeroflux.commands.score_reference import read_reference
-from zeroflux.commands.score_terminal import score_json, write_output
+from zeroflux.scoring.run import run_score
+from zeroflux.scoring.reference import read_reference
+from zeroflux.scoring.outputs import score_json, write_output
 from zeroflux.errors import ArtifactError, ConfigError
 
 WRONG = "score_factories:wrong_potential"

@@ -1,19 +1,17 @@
-"""What is reported of one frame: a table of atoms, sums against grid totals, attractors.
-
-The names of the columns and keys are a contract; docs/basins-output.md lists them.
-"""
+"""Basins of one frame and the integrals over them, with sums against the grid's."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase.data import chemical_symbols
 from jaxtyping import Float
 
+from zeroflux.analysis.frame_report import FRAME_COLUMNS, FrameReport
 from zeroflux.errors import FileFormatError, PartitionError
 from zeroflux.frames import Frame
 from zeroflux.units import ANGSTROM, ELECTRONVOLT
@@ -22,8 +20,6 @@ from zeroflux.volumetric.electrons import shortest_bond
 
 if TYPE_CHECKING:
     from zeroflux.partition import Partition
-
-SCHEMA = "zeroflux-basins/1"
 INTEGRAL_UNITS = {
     "1/bohr^3": ("e", 1.0),
     "hartree/bohr^3": ("ev", 1.0 / ELECTRONVOLT),
@@ -32,93 +28,9 @@ INTEGRAL_UNITS = {
 }
 """Unit of a field → ending of its integral's key, and factor from atomic units."""
 N_ATTRACTORS_LISTED = 20
-FRAME_COLUMNS = (
-    "population_e", "valence_e", "charge_e", "volume_angstrom3", "laplacian_e_per_angstrom2",
-    "attractor_distance_angstrom", "surface_distance_angstrom",
-)  # fmt: skip
-"""Columns that every frame has, beside positions."""
 LONGEST_BOND = 1.4  # sums of covalent radii; noble-gas atoms are at 1.7 and share no bond
 
 FieldReader = Callable[[], VolumetricData]
-
-
-@dataclass(frozen=True, eq=False)
-class FrameReport:
-    """Basins of one frame, in the output's units (e, Å, eV)."""
-
-    source: str
-    """File of the density, with dataset and frame."""
-    frame: int
-    """Number of the frame in this run."""
-    method: str
-    grid_shape: tuple[int, int, int]
-    cell_angstrom: Float[np.ndarray, "3 3"]
-    elements: tuple[str, ...]
-    columns: Mapping[str, Float[np.ndarray, " n_atoms"]]
-    """One value for each atom; NaN where unknown."""
-    totals: Mapping[str, Mapping[str, float]]
-    """Of each quantity ``sum``, ``grid_total`` and ``difference``."""
-    attractors: Mapping[str, Any]
-    valence_source: str | None = None
-    remarks: tuple[str, ...] = field(default_factory=tuple)
-    """Repairs and doubts, each with its size."""
-    charges_hint: str | None = None
-    """How to get net charges if there are none; for the terminal only."""
-    vacuum: Mapping[str, float] | None = None
-    """Integrals over the points that belong to no atom, by the names of the columns."""
-
-    @property
-    def n_atoms(self) -> int:
-        """Number of atoms."""
-        return len(self.elements)
-
-    def to_dict(self) -> dict[str, Any]:
-        """The frame as the JSON output has it; NaN becomes None."""
-        atoms = [
-            {
-                "atom": i,
-                "element": element,
-                **{key: _plain(values[i]) for key, values in self.columns.items()},
-            }
-            for i, element in enumerate(self.elements)
-        ]
-        return {
-            "frame": self.frame,
-            "source": self.source,
-            "method": self.method,
-            "grid_shape": list(self.grid_shape),
-            "cell_angstrom": self.cell_angstrom.tolist(),
-            "n_atoms": self.n_atoms,
-            "valence_source": self.valence_source,
-            "atoms": atoms,
-            "totals": {k: {n: _plain(v) for n, v in t.items()} for k, t in self.totals.items()},
-            "attractors": dict(self.attractors),
-            "vacuum": None if self.vacuum is None else dict(self.vacuum),
-            "remarks": list(self.remarks),
-        }
-
-    @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> FrameReport:
-        """The frame of a JSON record."""
-        atoms = record["atoms"]
-        keys = [k for k in (atoms[0] if atoms else {}) if k not in ("atom", "element")]
-        return cls(
-            source=record["source"],
-            frame=record["frame"],
-            method=record["method"],
-            grid_shape=tuple(record["grid_shape"]),
-            cell_angstrom=np.array(record["cell_angstrom"], dtype=np.float64),
-            elements=tuple(a["element"] for a in atoms),
-            columns={
-                k: np.array([np.nan if a[k] is None else a[k] for a in atoms], dtype=np.float64)
-                for k in keys
-            },
-            totals=record["totals"],
-            attractors=record["attractors"],
-            valence_source=record["valence_source"],
-            remarks=tuple(record["remarks"]),
-            vacuum=record.get("vacuum"),
-        )
 
 
 def report_frame(
@@ -389,11 +301,6 @@ def _attractor_record(partition: Partition) -> dict[str, Any]:
             for i in far
         ],
     }
-
-
-def _plain(value: float) -> float | None:
-    """A float for JSON, which knows no NaN or infinity."""
-    return float(value) if np.isfinite(value) else None
 
 
 def check_reference(data: VolumetricData, parts: Sequence[VolumetricData]) -> np.ndarray:

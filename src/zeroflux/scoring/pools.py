@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.console import Console
-
-from zeroflux.commands.score import ScoreReport, stream
-from zeroflux.commands.score_models import row_names
-from zeroflux.commands.score_terminal import (
-    achieved_payload,
-    print_table,
-    score_payload,
-    without_nan,
-)
 from zeroflux.data import names
 from zeroflux.errors import ConfigError, ModelError
 from zeroflux.evaluation import Achieved, pooled_achieved
 from zeroflux.report.table import Table, table_csv
-from zeroflux.report.tables import achieved_by_system_table, achieved_table, model_table
+from zeroflux.report.tables import model_table
+from zeroflux.scoring.baselines import stream
+from zeroflux.scoring.models import row_names
+from zeroflux.scoring.outputs import achieved_payload, score_payload, without_nan
+from zeroflux.scoring.report import ScoreReport
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,24 +106,6 @@ def _named(models: Sequence[str]) -> list[str]:
     rows = row_names([model.replace("{pool}", "") for model in models])
     pairs = zip(rows, models, strict=True)
     return [model if named(model)[0] else f"{row}={model}" for row, model in pairs]
-
-
-def print_pools(several: PoolsReport) -> None:
-    """The summary for people, on standard output."""
-    console = Console(file=sys.stdout)
-    reference = next(iter(several.reports.values())).reference
-    console.print(f"{len(several.reports)} pools; reference: {reference}.")
-    for table in (achieved_table(several.achieved), achieved_by_system_table(several.achieved)):
-        print_table(console, table.title, table, table.columns)
-    for name, pools in several.missing.items():
-        console.print(
-            f"{name}: could not be scored on {', '.join(pools)}, so it has no score over all.",
-            soft_wrap=True,
-            markup=False,
-        )
-    for pool, report in several.reports.items():
-        for remark in report.remarks:
-            console.print(f"remark on {pool}: {remark}", soft_wrap=True, markup=False)
 
 
 def write_pools(several: PoolsReport, path: Path) -> None:

@@ -16,7 +16,7 @@ from zeroflux.labels import BASIN_FIELDS, BasinTerms, Label
 from zeroflux.units import ELECTRONVOLT
 
 if TYPE_CHECKING:
-    from zeroflux.commands.score import ScoreReport
+    from zeroflux.scoring.report import ScoreReport
 
 
 def read_reference(path: Path, key: str) -> list[Label]:
@@ -32,8 +32,8 @@ def read_reference(path: Path, key: str) -> list[Label]:
         decomposition of the energy.
     """
     from zeroflux import predict as standalone
-    from zeroflux.commands.score_models import rounding_of_text
     from zeroflux.evaluation import find_convention
+    from zeroflux.scoring.models import rounding_of_text
 
     try:
         images = standalone.read_frames(path)

@@ -1,0 +1,1 @@
+"""From files of densities to basins: inputs, checks, integration, outputs."""

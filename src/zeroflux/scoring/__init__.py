@@ -1,0 +1,1 @@
+"""From models to scores: predictions, baselines, remarks, outputs."""

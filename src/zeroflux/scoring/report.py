@@ -1,0 +1,39 @@
+"""Scores of models and baselines on one data set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from zeroflux.evaluation import Achieved, Convention, NoiseFloors, RigidityProfile
+    from zeroflux.labels import Label
+    from zeroflux.report import ModelResult
+
+Reference = Literal["direct", "shortcut"]
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreReport:
+    """Scores of models and baselines on one data set."""
+
+    labels: list[Label]
+    reference: str
+    """What the local energies were held against, in words."""
+    models: tuple[ModelResult, ...]
+    """Models first, then baselines."""
+    conventions: dict[str, Convention]
+    """By the name of the model."""
+    rigidity: dict[str, RigidityProfile]
+    """By the name of the model; empty without training configurations."""
+    noise: NoiseFloors
+    remarks: tuple[str, ...] = ()
+    """What a reader of the tables has to know."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Why a model was left out, by its name."""
+    target: np.ndarray | None = None
+    """What the local energies were held against, per atom (hartree)."""
+    achieved: dict[str, Achieved] = field(default_factory=dict)
+    """Fraction of the achievable by the name of the model."""
