@@ -49,9 +49,10 @@ from zeroflux.sampling import (
     radial_distribution,
     sample_liquid,
 )
+from zeroflux.training.cells import Cell, SweepSettings, TrainingSet
 from zeroflux.training.checkpoints import save_model
-from zeroflux.training.fit import Schedule
-from zeroflux.training.sweep import Cell, SweepSettings, TrainingSet, run_cell
+from zeroflux.training.schedule import Schedule
+from zeroflux.training.sweep import run_cell
 from zeroflux.units import ANGSTROM, ELECTRONVOLT, MILLIELECTRONVOLT
 
 TEMPERATURE = 95.0  # K, with the density below a point of the normal liquid

@@ -9,9 +9,9 @@ half of each electrostatic interaction, integrated over the basin of the atom,
     E_A = ∫_Ω_A (τ + ρ ε_xc − ½ ρ V) dr + ½ Z_A V'(R_A),   V = Σ_B Z_B/|r − R_B| − V_H,
 
 V' without the nucleus's own potential. Each ray from a nucleus ends where the ascent of the density
-leads to another one, found by bisection. Energies are counted from that of the free atom by the same
-quadrature in the dimer's basis (counterpoise). The sum over the atoms is held against the SCF energy.
-Writes energies.json beside this file; no dispersion.
+leads to another one, found by bisection. Energies are counted from the free atom's in the basis of
+the whole molecule (counterpoise). The sum over the atoms is held against the SCF energy. Writes
+energies.json beside this file; no dispersion.
 """
 
 from __future__ import annotations
@@ -140,17 +140,24 @@ def atom_energy(molecule: Molecule, atom: int) -> tuple[float, float]:
     t, w = 0.5 * (t + 1.0), 0.5 * w
     population = energy = 0.0
     # The core by r = R t³, which crowds points at the nucleus; the rest up to the surface.
-    pieces = [(np.zeros_like(reach), np.full_like(reach, R_CORE), 3), (np.full_like(reach, R_CORE), reach, 2)]
+    pieces = [
+        (np.zeros_like(reach), np.full_like(reach, R_CORE), 3),
+        (np.full_like(reach, R_CORE), reach, 2),
+    ]
     for start, end, power in pieces:
         radii = start + (end - start) * t[:, None] ** power
-        measure = power * t[:, None] ** (power - 1) * (end - start) * radii**2 * w[:, None] * weights
+        measure = (
+            power * t[:, None] ** (power - 1) * (end - start) * radii**2 * w[:, None] * weights
+        )
         points = molecule.nuclei[atom] + radii[..., None] * rays
         rho, density = molecule.energy_density(points.reshape(-1, 3))
         population += float(rho @ measure.ravel())
         energy += float(density @ measure.ravel())
     others = np.delete(np.arange(len(molecule.nuclei)), atom)
     gaps = np.linalg.norm(molecule.nuclei[others] - molecule.nuclei[atom], axis=1)
-    potential = (molecule.charges[others] / gaps).sum() - molecule.hartree(molecule.nuclei[[atom]])[0]
+    potential = (molecule.charges[others] / gaps).sum() - molecule.hartree(molecule.nuclei[[atom]])[
+        0
+    ]
     return population, energy + 0.5 * molecule.charges[atom] * float(potential)
 
 

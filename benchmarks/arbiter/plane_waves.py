@@ -17,11 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from zeroflux import data
-from zeroflux.frames import Frame
+from zeroflux.frames import Frame, isolated_atom
 from zeroflux.labelling.label import basin_terms
 from zeroflux.labelling.plane_waves import ISOLATED_BOX, PlaneWaveEngine
 from zeroflux.labels import BASIN_FIELDS
-from zeroflux.sampling import isolated_atom
 
 OUT = Path(__file__).with_name("plane_waves.json.xz")
 DIMERS = [f"dimers:{i}" for i in (0, 2, 4, 6, 8, 10, 11, 12, 14, 16, 20, 22, 24, 26, 28)]

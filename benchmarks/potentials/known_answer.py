@@ -28,8 +28,10 @@ from zeroflux.frames import Frame
 from zeroflux.potentials.energy import Model, composition, predictions, prepared_inputs
 from zeroflux.potentials.registry import sized_architecture
 from zeroflux.sampling import LennardJones, PairBenchmark, PairPotential, StatePoint, pair_benchmark
-from zeroflux.training.fit import Schedule, Totals, fit
-from zeroflux.training.sweep import split
+from zeroflux.training.cells import split
+from zeroflux.training.fit import fit
+from zeroflux.training.schedule import Schedule
+from zeroflux.training.tasks import Totals
 from zeroflux.units import ANGSTROM, MILLIELECTRONVOLT
 
 CUTOFF = 8.0 * ANGSTROM

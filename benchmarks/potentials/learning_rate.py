@@ -21,7 +21,8 @@ import zeroflux.training.fit as training
 from zeroflux.potentials.energy import composition, prepared_inputs
 from zeroflux.potentials.layers import learning_rate_scales, n_parameters
 from zeroflux.potentials.registry import sized_architecture
-from zeroflux.training.sweep import split
+from zeroflux.training.cells import split
+from zeroflux.training.schedule import Schedule
 from zeroflux.units import MILLIELECTRONVOLT
 
 SIZES = (60, 600, 6000, 30000)
@@ -44,7 +45,7 @@ def held_out_errors(size: int, n_steps: int) -> list[dict]:
             train=train,
             held_out=held_out,
             seeds=range(N_SEEDS),
-            schedule=training.Schedule(learning_rate=rate, n_steps=n_steps, patience=n_steps),
+            schedule=Schedule(learning_rate=rate, n_steps=n_steps, patience=n_steps),
         )
         error = sum(one.held_out_rmse for one in fitted) / len(fitted)
         rows.append(

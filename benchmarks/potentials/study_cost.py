@@ -19,11 +19,13 @@ from pathlib import Path
 import numpy as np
 from calculator_scaling import cpu_model
 
-from zeroflux.config import load_config, training_of
+from zeroflux.config import training_of
+from zeroflux.config_file import load_config
 from zeroflux.frames import Frame
 from zeroflux.potentials.registry import architecture_class
 from zeroflux.stages.train import cells_of, sweep_settings
-from zeroflux.training.sweep import PARAMETERS_AT_ONCE, Cell, TrainingSet, run_group
+from zeroflux.training.cells import Cell, TrainingSet
+from zeroflux.training.sweep import PARAMETERS_AT_ONCE, run_group
 from zeroflux.units import ANGSTROM
 
 N_LOOKS = 3

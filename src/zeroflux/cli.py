@@ -67,7 +67,7 @@ def _global(
 @app.command()
 def run(config: ConfigPath, out: OutPath = None, force: Force = False) -> None:
     """Do all stages: sample, label, correlate, train, evaluate, report."""
-    from zeroflux.config import load_config
+    from zeroflux.config_file import load_config
     from zeroflux.stages.preflight import require_runnable
 
     folder = out or Path("runs") / config.stem
@@ -186,7 +186,7 @@ def export(
 @app.command()
 def validate(config: ConfigPath) -> None:
     """Check a configuration file, and what its stages need."""
-    from zeroflux.config import load_config
+    from zeroflux.config_file import load_config
     from zeroflux.stages.preflight import require_runnable
 
     require_runnable(load_config(config))
@@ -196,7 +196,7 @@ def validate(config: ConfigPath) -> None:
 @app.command()
 def schema() -> None:
     """Print the JSON schema of the configuration file."""
-    from zeroflux.config import schema as text
+    from zeroflux.config_template import schema as text
 
     typer.echo(text())
 
@@ -204,7 +204,7 @@ def schema() -> None:
 @app.command()
 def template() -> None:
     """Print a commented starting configuration."""
-    from zeroflux.config import template as text
+    from zeroflux.config_template import template as text
 
     typer.echo(text(), nl=False)
 

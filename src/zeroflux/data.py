@@ -178,6 +178,6 @@ def pair_data(pools: Sequence[str] = ("argon",), *, n_frames_each: int, seed: in
 
 
 def _composition(label: Label) -> str:
-    from zeroflux.correlation import system_name
+    from zeroflux.labels import system_name
 
     return f"{system_name(label)}: {label.frame.to_ase().get_chemical_formula()}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from ase.data import atomic_numbers
 from jaxtyping import Float, Int
 
 from zeroflux.errors import StructureError
@@ -83,3 +84,12 @@ class Frame:
             cell=self.cell / ANGSTROM,
             pbc=True,
         )
+
+
+def isolated_atom(symbol: str, *, box_length: float) -> Frame:
+    """One atom in the middle of a cubic box (bohr)."""
+    return Frame(
+        atomic_numbers=np.array([atomic_numbers[symbol]], dtype=np.int64),
+        positions=np.full((1, 3), 0.5 * box_length),
+        cell=np.eye(3) * box_length,
+    )

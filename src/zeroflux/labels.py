@@ -94,6 +94,15 @@ class Label:
         return self.terms.energy_unclosed + self.closure / self.n_atoms
 
 
+def system_name(label: Label) -> str:
+    """Name of a label's system: ``info["system"]``, else its elements joined by a hyphen."""
+    if "system" in label.info:
+        return str(label.info["system"])
+    from ase.data import chemical_symbols
+
+    return "-".join(chemical_symbols[z] for z in np.unique(label.frame.atomic_numbers))
+
+
 DOUBTFUL_CLOSURE = 0.1 * MILLIELECTRONVOLT
 """Closure per atom from which on labels are warned of (hartree)."""
 LARGEST_CLOSURE = 2.0 * MILLIELECTRONVOLT

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from zeroflux.config import Config, load_config
+from zeroflux.config import Config
+from zeroflux.config_file import load_config
 from zeroflux.errors import ArtifactError, ConfigError
 from zeroflux.stages.keep import CONFIG
 from zeroflux.stages.label import FRAMES, engine_of, label_all, say_closure, symbols_of

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zeroflux.artifacts.extxyz import read_labels
 from zeroflux.analysis.run import run_basins
+from zeroflux.artifacts.extxyz import read_labels
 from zeroflux.frames import Frame
 from zeroflux.labelling.dispersion import dispersion_energies
 from zeroflux.labelling.label import basin_terms

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from zeroflux import data
 from zeroflux.artifacts.extxyz import read_labels
 from zeroflux.cli import app
-from zeroflux.config import load_config
+from zeroflux.config_file import load_config
 from zeroflux.errors import ArtifactError, ConfigError
 from zeroflux.sampling import NOBLE_GASES, pair_energies
 from zeroflux.units import ANGSTROM, ELECTRONVOLT

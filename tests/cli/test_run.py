@@ -392,7 +392,8 @@ def test_the_template_is_valid_and_names_every_key(tmp_path, monkeypatch, capsys
         main()
     text = capsys.readouterr().out
     (tmp_path / "t.yaml").write_text(text)
-    from zeroflux.config import Config, load_config
+    from zeroflux.config import Config
+    from zeroflux.config_file import load_config
 
     load_config(tmp_path / "t.yaml")
     keys = set(Config.model_json_schema()["$defs"]["LabelConfig"]["properties"])

@@ -159,7 +159,7 @@ def test_a_directory_that_cannot_be_written_is_one_line(tmp_path, monkeypatch):
 
 
 def open_config(folder: Path):
-    from zeroflux.config import load_config
+    from zeroflux.config_file import load_config
 
     (folder / "boxes.extxyz").touch()
     config = folder / "some.yaml"

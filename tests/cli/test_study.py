@@ -10,7 +10,7 @@ import yaml
 
 from zeroflux.artifacts.extxyz import read_labels, write_labels
 from zeroflux.calculator import Calculator
-from zeroflux.config import load_config
+from zeroflux.config_file import load_config
 from zeroflux.errors import ArtifactError, ConfigError
 from zeroflux.labels import BASIN_FIELDS, Label
 from zeroflux.run_directory import new_run

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zeroflux.frames import Frame
+from zeroflux.frames import Frame, isolated_atom
 from zeroflux.labelling.label import label_frame
 from zeroflux.labelling.pyscf import PyscfEngine
-from zeroflux.sampling import NOBLE_GASES, crystal, isolated_atom
+from zeroflux.sampling import NOBLE_GASES, crystal
 from zeroflux.sampling.pair_potentials import well
 from zeroflux.units import ANGSTROM, MILLIELECTRONVOLT
 

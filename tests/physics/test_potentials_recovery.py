@@ -7,8 +7,9 @@ from zeroflux.frames import Frame
 from zeroflux.potentials.energy import predictions
 from zeroflux.potentials.neighbors import neighborhood
 from zeroflux.potentials.registry import ARCHITECTURES
-from zeroflux.training.fit import Schedule
-from zeroflux.training.sweep import Cell, SweepSettings, TrainingSet, run_cell
+from zeroflux.training.cells import Cell, SweepSettings, TrainingSet
+from zeroflux.training.schedule import Schedule
+from zeroflux.training.sweep import run_cell
 
 SLOW = pytest.mark.slow
 CUTOFF = 12.0  # bohr

@@ -4,12 +4,7 @@ import numpy as np
 import pytest
 
 from zeroflux import Frame
-from zeroflux.sampling import (
-    RadialDistribution,
-    StatePoint,
-    radial_distribution,
-    sample_canonical,
-)
+from zeroflux.sampling import RadialDistribution, StatePoint, radial_distribution, sample_canonical
 from zeroflux.sampling.state_points import initial_frame
 from zeroflux.units import ANGSTROM
 

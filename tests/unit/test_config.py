@@ -2,7 +2,8 @@
 
 import pytest
 
-from zeroflux.config import load_config, template
+from zeroflux.config_file import load_config
+from zeroflux.config_template import template
 from zeroflux.errors import ConfigError
 
 HEAD = "sample: {from_file: a.xyz}\n"

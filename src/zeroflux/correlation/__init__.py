@@ -13,7 +13,6 @@ from zeroflux.correlation.components import (
     component_table,
     isolated_energies,
     predictor,
-    system_name,
 )
 from zeroflux.correlation.shortcut import (
     ShortcutEnergies,
@@ -37,5 +36,4 @@ __all__ = [
     "isolated_energies",
     "predictor",
     "shortcut_energies",
-    "system_name",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from zeroflux.errors import LabelError
-from zeroflux.labels import TERMS, Label
+from zeroflux.labels import TERMS, Label, system_name
 from zeroflux.units import ELECTRONVOLT
 
 
@@ -128,15 +128,6 @@ def component_table(labels: Sequence[Label]) -> ComponentTable:
         total_energy=np.array([label.total_energy for label in used]),
         systems=tuple(system_name(label) for label in used),
     )
-
-
-def system_name(label: Label) -> str:
-    """Name of a label's system: ``info["system"]``, else its elements joined by a hyphen."""
-    if "system" in label.info:
-        return str(label.info["system"])
-    from ase.data import chemical_symbols
-
-    return "-".join(chemical_symbols[z] for z in np.unique(label.frame.atomic_numbers))
 
 
 def isolated_energies(labels: Sequence[Label]) -> dict[int, float] | None:

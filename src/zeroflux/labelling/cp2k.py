@@ -17,7 +17,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from zeroflux.errors import FileFormatError, LabelError
-from zeroflux.frames import Frame
+from zeroflux.frames import Frame, isolated_atom
 from zeroflux.grids import UniformGrid
 from zeroflux.labelling.cp2k_input import (
     BASIS_FILE,
@@ -45,7 +45,6 @@ from zeroflux.labelling.gth_data import (
 )
 from zeroflux.labelling.keys import content_key
 from zeroflux.labelling.pyscf import ISOLATED_BOX, IsolatedAtom, PyscfEngine, Solution
-from zeroflux.sampling import isolated_atom
 
 _INPUT, _OUTPUT = f"{PROJECT}.inp", f"{PROJECT}.out"
 _TAIL_LINES = 25

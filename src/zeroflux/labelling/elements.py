@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
+from ase.neighborlist import neighbor_list
 
 from zeroflux.errors import LabelError, StructureError
 from zeroflux.frames import Frame
@@ -18,7 +19,6 @@ from zeroflux.labelling.gth_data import (
     closed_shell_ions,
     pseudopotential,
 )
-from zeroflux.sampling.pair_sums import half_pairs
 from zeroflux.units import ANGSTROM
 
 SHORTEST_BOND = 0.6
@@ -38,16 +38,19 @@ def check_overlaps(frame: Frame) -> None:
         Naming the two atoms, their distance and the distance expected.
     """
     radii = covalent_radii[frame.atomic_numbers] * ANGSTROM
-    pairs = half_pairs(frame, 2.0 * SHORTEST_BOND * float(radii.max()))
-    expected = SHORTEST_BOND * (radii[pairs.first] + radii[pairs.second])
-    ratio = pairs.distances / expected
+    first, second, distances = neighbor_list(
+        "ijd", frame.to_ase(), 2.0 * SHORTEST_BOND * float(radii.max()) / ANGSTROM
+    )
+    distances = distances * ANGSTROM
+    expected = SHORTEST_BOND * (radii[first] + radii[second])
+    ratio = distances / expected
     if len(ratio) and ratio.min() < 1.0:
         k = int(np.argmin(ratio))
-        a, b = int(pairs.first[k]), int(pairs.second[k])
-        first, second = (chemical_symbols[frame.atomic_numbers[n]] for n in (a, b))
+        a, b = sorted((int(first[k]), int(second[k])))
+        names = [f"{chemical_symbols[frame.atomic_numbers[n]]} {n}" for n in (a, b)]
         raise StructureError(
-            f"Atoms overlap: {first} {a} and {second} {b} (counted from 0, images included) are "
-            f"{pairs.distances[k] / ANGSTROM:.3f} Å apart; expected at least "
+            f"Atoms overlap: {names[0]} and {names[1]} (counted from 0, images included) are "
+            f"{distances[k] / ANGSTROM:.3f} Å apart; expected at least "
             f"{expected[k] / ANGSTROM:.3f} Å, {SHORTEST_BOND:g} of the sum of their covalent "
             "radii. Check positions, cell and units."
         )

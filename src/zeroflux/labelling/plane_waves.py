@@ -18,7 +18,7 @@ from ase.data import chemical_symbols
 from jaxtyping import Float
 
 from zeroflux.errors import LabelError, missing_extra
-from zeroflux.frames import Frame
+from zeroflux.frames import Frame, isolated_atom
 from zeroflux.grids import UniformGrid
 from zeroflux.labelling.electrostatics import (
     coulomb_potential,
@@ -29,7 +29,6 @@ from zeroflux.labelling.energy_density import EnergyDensities
 from zeroflux.labelling.gth_data import closed_shell_ions, pseudopotential
 from zeroflux.labelling.pseudopotential import short_range_potential
 from zeroflux.partition import fourier_laplacian
-from zeroflux.sampling import isolated_atom
 from zeroflux.units import ANGSTROM
 
 ISOLATED_BOX = 9.0 * ANGSTROM

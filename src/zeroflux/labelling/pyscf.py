@@ -14,7 +14,7 @@ from ase.data import chemical_symbols
 from jaxtyping import Float
 
 from zeroflux.errors import LabelError
-from zeroflux.frames import Frame
+from zeroflux.frames import Frame, isolated_atom
 from zeroflux.grids import UniformGrid
 from zeroflux.labelling.electrostatics import (
     coulomb_potential,
@@ -38,7 +38,6 @@ from zeroflux.labelling.pseudopotential import nonlocal_energies, short_range_po
 from zeroflux.labelling.pyscf_partitions import electron_energies, free_atoms
 from zeroflux.labelling.separable import is_rectangular, orbital_kinetic_energy_density
 from zeroflux.partition import fourier_laplacian
-from zeroflux.sampling import isolated_atom
 from zeroflux.units import ANGSTROM
 
 ISOLATED_BOX = 10.0 * ANGSTROM

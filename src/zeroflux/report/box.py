@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from ase.data import chemical_symbols
 
-from zeroflux.correlation import system_name
+from zeroflux.labels import system_name
 from zeroflux.report.data import ReportData
 from zeroflux.report.selection import centred_mev, model_title, shown_networks
 from zeroflux.units import ANGSTROM

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float
 
-from zeroflux.correlation import ShortcutComparison, system_name
+from zeroflux.correlation import ShortcutComparison
 from zeroflux.errors import ArtifactError
 from zeroflux.evaluation import (
     Achieved,
@@ -26,7 +26,7 @@ from zeroflux.evaluation import (
     TotalScore,
     Verdict,
 )
-from zeroflux.labels import Label
+from zeroflux.labels import Label, system_name
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from zeroflux.correlation import system_name
+from zeroflux.labels import system_name
 from zeroflux.report.chart import Chart, Panel, Series
 from zeroflux.report.data import ReportData
 from zeroflux.units import ANGSTROM, MILLIELECTRONVOLT

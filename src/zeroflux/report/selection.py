@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from ase.data import chemical_symbols
 
-from zeroflux.correlation import system_name
-from zeroflux.labels import Label
+from zeroflux.labels import Label, system_name
 from zeroflux.report.chart import Series
 from zeroflux.report.data import ModelResult, ReportData
 from zeroflux.units import MILLIELECTRONVOLT

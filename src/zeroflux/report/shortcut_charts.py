@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from ase.data import chemical_symbols
 
-from zeroflux.correlation import ComponentTable, ShortcutComparison, component_table, system_name
+from zeroflux.correlation import ComponentTable, ShortcutComparison, component_table
+from zeroflux.labels import system_name
 from zeroflux.report.chart import Chart, Panel, Series
 from zeroflux.report.data import ReportData
 from zeroflux.report.selection import (

@@ -21,5 +21,4 @@ from zeroflux.sampling.radial_distribution import radial_distribution as radial_
 from zeroflux.sampling.state_points import StatePoint as StatePoint
 from zeroflux.sampling.structures import crystal as crystal
 from zeroflux.sampling.structures import dimer as dimer
-from zeroflux.sampling.structures import isolated_atom as isolated_atom
 from zeroflux.sampling.structures import sample_cluster as sample_cluster

@@ -78,11 +78,6 @@ def displaced(frame: Frame, *, amplitude: float, rng: np.random.Generator) -> Fr
     )
 
 
-def isolated_atom(symbol: str, *, box_length: float) -> Frame:
-    """One atom in the middle of a cubic box (bohr)."""
-    return _boxed([symbol], np.zeros((1, 3)), box_length)
-
-
 def dimer(first: str, second: str, *, distance: float, box_length: float) -> Frame:
     """Two atoms at a distance (bohr) along the first axis of a cubic box (bohr).
 

@@ -13,7 +13,7 @@ import numpy as np
 from zeroflux.artifacts.atomic import replacing
 from zeroflux.artifacts.extxyz import read_labels
 from zeroflux.config import OWN_POOL, Config, training_of
-from zeroflux.correlation import ComponentTable, component_table, system_name
+from zeroflux.correlation import ComponentTable, component_table
 from zeroflux.errors import ArtifactError
 from zeroflux.evaluation import (
     fit_pair_potential,
@@ -22,7 +22,7 @@ from zeroflux.evaluation import (
     random_split_baseline,
     total_scores,
 )
-from zeroflux.labels import Label
+from zeroflux.labels import Label, system_name
 from zeroflux.stages.data import pools_of
 from zeroflux.stages.label import LABELS
 from zeroflux.stages.machinery import Run, Stage

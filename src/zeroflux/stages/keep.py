@@ -8,7 +8,7 @@ from typing import Any
 
 from zeroflux.artifacts.atomic import cannot_write, replace_text
 from zeroflux.artifacts.manifest import NAME
-from zeroflux.config import load_config
+from zeroflux.config_file import load_config
 from zeroflux.errors import ConfigError, ZerofluxError
 from zeroflux.stages.machinery import Run
 

@@ -89,8 +89,7 @@ def _structures(config: Config, frames: list[Frame]) -> Counter[str]:
 def _labels_in_pools(config: Config) -> Counter[str]:
     """Usable labels of each pool's systems."""
     from zeroflux.artifacts.extxyz import read_labels
-    from zeroflux.correlation import system_name
-    from zeroflux.labels import require_closed
+    from zeroflux.labels import require_closed, system_name
     from zeroflux.stages.label import LABELS
 
     assert config.data is not None  # by the caller

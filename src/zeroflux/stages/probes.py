@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from ase.data import chemical_symbols
 
-from zeroflux.correlation import isolated_energies, system_name
+from zeroflux.correlation import isolated_energies
 from zeroflux.evaluation import (
     Checkpoint,
     RigidityProfile,
@@ -19,7 +19,7 @@ from zeroflux.evaluation import (
     rigidity_profile,
 )
 from zeroflux.frames import Frame
-from zeroflux.labels import Label
+from zeroflux.labels import Label, system_name
 from zeroflux.units import ANGSTROM
 
 if TYPE_CHECKING:

@@ -13,9 +13,8 @@ import numpy as np
 from zeroflux.artifacts.atomic import replace_text
 from zeroflux.artifacts.extxyz import read_labels
 from zeroflux.artifacts.manifest import read_manifest
-from zeroflux.correlation import system_name
 from zeroflux.evaluation import RigidityProfile, locality, noise_floors
-from zeroflux.labels import Label
+from zeroflux.labels import Label, system_name
 from zeroflux.stages import probes, study
 from zeroflux.stages.correlate import compared_systems, comparisons
 from zeroflux.stages.evaluate import (

@@ -17,17 +17,17 @@ from jaxtyping import Float
 from zeroflux.artifacts.atomic import replace_text
 from zeroflux.artifacts.extxyz import read_labels
 from zeroflux.config import OWN_POOL, Config, GridConfig, TrainConfig, training_of
-from zeroflux.correlation import isolated_energies, system_name
+from zeroflux.correlation import isolated_energies
 from zeroflux.errors import ConfigError, missing_extra
-from zeroflux.labels import Label
+from zeroflux.labels import Label, system_name
 from zeroflux.stages.data import pools_of
 from zeroflux.stages.label import LABELS, workers_of
 from zeroflux.stages.machinery import Run, Stage
 from zeroflux.units import ANGSTROM
 
 if TYPE_CHECKING:
+    from zeroflux.training.cells import Cell, SweepSettings, TrainingSet
     from zeroflux.training.losses import Target
-    from zeroflux.training.sweep import Cell, SweepSettings, TrainingSet
 
 SPLIT = "split.json"
 CELLS = "cells.json"
@@ -102,7 +102,7 @@ def cells_of(settings: TrainConfig, names: Sequence[str]) -> list[Cell]:
     The linear models have no random start: one cell stands for all seeds.
     """
     from zeroflux.potentials.registry import architecture_class
-    from zeroflux.training.sweep import grid
+    from zeroflux.training.cells import grid
 
     def chosen(more: GridConfig, key: str) -> Any:
         value = getattr(more, key)
@@ -137,7 +137,7 @@ def feasible_cells(
         If more configurations are asked for than a training set has.
     """
     from zeroflux.potentials.registry import architecture_class
-    from zeroflux.training.sweep import n_parameters_of, split
+    from zeroflux.training.cells import n_parameters_of, split
 
     kept, left_out, sizes = [], dict[str, None](), dict[tuple, int]()
     for cell in cells:
@@ -165,8 +165,8 @@ def feasible_cells(
 
 def sweep_settings(settings: TrainConfig, labels: Sequence[Label]) -> SweepSettings:
     """Settings that all networks share; labels give the energies of the isolated atoms."""
-    from zeroflux.training.fit import Schedule
-    from zeroflux.training.sweep import SweepSettings
+    from zeroflux.training.cells import SweepSettings
+    from zeroflux.training.schedule import Schedule
 
     return SweepSettings(
         cutoff=settings.cutoff_angstrom * ANGSTROM,
@@ -193,7 +193,7 @@ def forces_of(
     ConfigError
         If a configuration that one of these cells of the set learns from has none.
     """
-    from zeroflux.training.sweep import split
+    from zeroflux.training.cells import split
 
     for cell in cells:
         parts = split(
@@ -218,7 +218,8 @@ def forces_of(
 
 def _work(run: Run, folder: Path) -> Sequence[Path]:
     try:
-        from zeroflux.training.sweep import TrainingSet, checkpoint_path, sweep
+        from zeroflux.training.cells import TrainingSet
+        from zeroflux.training.sweep import checkpoint_path, sweep
     except ImportError as error:
         raise missing_extra(error.name or "jax", "learn") from error
 
@@ -287,7 +288,7 @@ def _work(run: Run, folder: Path) -> Sequence[Path]:
 
 def _forget_others(folder: Path, sets: Mapping[str, TrainingSet], settings: TrainConfig) -> None:
     """Remove networks of other settings or other data; a larger grid keeps what is there."""
-    from zeroflux.training.sweep import training_set_in
+    from zeroflux.training.cells import training_set_in
 
     grid_keys = {"training_sets", "seeds", "architectures", "sizes", "n_configurations"}
     grid_keys |= {"controls", "also", "workers"}
@@ -310,7 +311,7 @@ def _forget_others(folder: Path, sets: Mapping[str, TrainingSet], settings: Trai
 
 def read_cells(run: Run) -> list[Cell]:
     """Cells of a finished training."""
-    from zeroflux.training.sweep import Cell
+    from zeroflux.training.cells import Cell
 
     return [Cell(**c) for c in json.loads((run.folder("train") / CELLS).read_text("utf-8"))]
 

@@ -14,8 +14,7 @@ from zeroflux.errors import ArtifactError
 from zeroflux.potentials.energy import Model
 from zeroflux.potentials.registry import architecture_from, hyperparameters
 from zeroflux.training.checkpoint_form import Forms, check_values, model_form
-from zeroflux.training.fit import CurveRow
-from zeroflux.training.state import named_leaves, nested, read_tensors, write_tensors
+from zeroflux.training.state import CurveRow, named_leaves, nested, read_tensors, write_tensors
 
 SCHEMA_VERSION = 2  # 2: what enters a layer of PaiNN is bounded
 

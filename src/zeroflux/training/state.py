@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -16,6 +16,18 @@ from zeroflux.errors import ArtifactError, missing_extra
 
 METADATA_KEY = "zeroflux"
 CHECKSUM_KEY = "sha256"
+
+
+class CurveRow(NamedTuple):
+    """One look at a network in training."""
+
+    step: int
+    train_rmse_hartree: float
+    """Root-mean-square error per atom since the last look, over the batches seen (hartree). For
+    the controls it is the root of the loss in the same unit."""
+    held_out_rmse_hartree: float
+    """Root-mean-square error of held-out totals per atom (hartree)."""
+    learning_rate: float
 
 
 def named_leaves(tree: Any) -> dict[str, np.ndarray]:
@@ -122,8 +134,6 @@ def save_state(path: Path, state: Any, rows: list[list[Any]]) -> None:
 
 def load_state(path: Path, *, like: Any) -> tuple[Any, list[list[Any]]]:
     """State and learning curves from `save_state`, in the form of the state ``like``."""
-    from zeroflux.training.fit import CurveRow
-
     arrays, header = read_tensors(path)
     names = list(named_leaves(like))
     leaves, structure = jax.tree.flatten(like)

@@ -12,12 +12,12 @@ from typer.testing import CliRunner
 
 from zeroflux.artifacts.extxyz import write_labels
 from zeroflux.commands.score import score_command
-from zeroflux.scoring.run import run_score
-from zeroflux.scoring.outputs import score_json, write_output
 from zeroflux.errors import ConfigError, ModelError
 from zeroflux.evaluation import find_convention
 from zeroflux.frames import Frame
 from zeroflux.labels import BASIN_FIELDS, BasinTerms, Label
+from zeroflux.scoring.outputs import score_json, write_output
+from zeroflux.scoring.run import run_score
 from zeroflux.units import ANGSTROM, ELECTRONVOLT, MILLIELECTRONVOLT
 
 OFFSET_EV = -575.0

@@ -15,9 +15,9 @@ from zeroflux import predict as standalone
 from zeroflux.artifacts.extxyz import write_labels
 from zeroflux.cli import app
 from zeroflux.commands.predict import write_predictions
-from zeroflux.scoring.run import run_score
-from zeroflux.scoring.models import key_names, renamed, row_names
 from zeroflux.errors import ModelError
+from zeroflux.scoring.models import key_names, renamed, row_names
+from zeroflux.scoring.run import run_score
 
 WRONG = "score_factories:wrong_potential"
 

@@ -12,13 +12,13 @@ from typer.testing import CliRunner
 
 from zeroflux.artifacts.extxyz import write_labels
 from zeroflux.commands.score import score_command
-from zeroflux.scoring.run import run_score
-from zeroflux.scoring.models import row_names
-from zeroflux.scoring.remarks import convention_words
-from zeroflux.scoring.outputs import check_output, score_json
 from zeroflux.errors import ConfigError, ModelError
 from zeroflux.evaluation import find_convention
 from zeroflux.evaluation.convention import SUM_TOLERANCE
+from zeroflux.scoring.models import row_names
+from zeroflux.scoring.outputs import check_output, score_json
+from zeroflux.scoring.remarks import convention_words
+from zeroflux.scoring.run import run_score
 from zeroflux.units import ELECTRONVOLT, MILLIELECTRONVOLT
 
 WRONG = "score_factories:wrong_potential"

@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 from zeroflux import data as pools
 from zeroflux.artifacts.extxyz import write_labels
 from zeroflux.commands.score import score_command
-from zeroflux.scoring.run import run_score
+from zeroflux.errors import ArtifactError, ConfigError
 from zeroflux.scoring.pools import pools_of
 from zeroflux.scoring.reference import without_dispersion
-from zeroflux.errors import ArtifactError, ConfigError
+from zeroflux.scoring.run import run_score
 
 
 @pytest.fixture(scope="module")

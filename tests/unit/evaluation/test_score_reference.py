@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from zeroflux.artifacts.extxyz import write_labels
 from zeroflux.cli import app
-from zeroflux.scoring.run import run_score
-from zeroflux.scoring.reference import read_reference
-from zeroflux.scoring.outputs import score_json, write_output
 from zeroflux.errors import ArtifactError, ConfigError
+from zeroflux.scoring.outputs import score_json, write_output
+from zeroflux.scoring.reference import read_reference
+from zeroflux.scoring.run import run_score
 
 WRONG = "score_factories:wrong_potential"
 TRUE = "score_factories:true_potential"

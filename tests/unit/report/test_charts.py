@@ -9,8 +9,8 @@ import plotly.graph_objects as go
 import pytest
 from synthetic_run import synthetic_label
 
-from zeroflux.correlation import system_name
 from zeroflux.errors import ArtifactError
+from zeroflux.labels import system_name
 from zeroflux.report import ReportData, headlines, pooled_rmse
 from zeroflux.report.box import boxes
 from zeroflux.report.chart import Chart, Panel, Series, chart_csv, log_ticks, shared_range

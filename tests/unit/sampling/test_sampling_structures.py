@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from zeroflux.errors import StructureError
+from zeroflux.frames import isolated_atom
 from zeroflux.sampling import (
     NOBLE_GASES,
     LennardJones,
     PairPotential,
     crystal,
     dimer,
-    isolated_atom,
     pair_energies,
     sample_cluster,
 )

@@ -5,8 +5,8 @@ import pytest
 from ase.geometry import get_distances
 from ase.io import write
 
-from zeroflux.scoring.reference import read_reference
 from zeroflux.sampling.tight_binding import SUBSTANCES, distorted_box, tight_binding_suite
+from zeroflux.scoring.reference import read_reference
 
 SHORTEST = {"water": 0.8, "salt": 2.0, "silicon": 1.7, "aluminium": 2.0}
 """Å; below a bond of the substance, far above a collision."""

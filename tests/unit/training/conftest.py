@@ -5,7 +5,7 @@ import pytest
 
 from zeroflux.frames import Frame
 from zeroflux.potentials.neighbors import neighborhood
-from zeroflux.training.sweep import TrainingSet
+from zeroflux.training.cells import TrainingSet
 
 CUTOFF = 10.0
 

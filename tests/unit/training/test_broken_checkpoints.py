@@ -5,8 +5,9 @@ import logging
 import numpy as np
 import pytest
 
+from zeroflux.training.cells import Cell
 from zeroflux.training.state import write_tensors
-from zeroflux.training.sweep import Cell, pending
+from zeroflux.training.sweep import pending
 
 
 @pytest.fixture

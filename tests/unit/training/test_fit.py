@@ -9,8 +9,11 @@ import pytest
 from zeroflux.errors import ModelError
 from zeroflux.potentials.bpnn import BehlerParrinello
 from zeroflux.potentials.energy import composition, prepared_inputs
-from zeroflux.training.fit import Fitted, Schedule, Totals, fit, fit_control
-from zeroflux.training.sweep import split
+from zeroflux.training.cells import split
+from zeroflux.training.descent import Fitted
+from zeroflux.training.fit import fit, fit_control
+from zeroflux.training.schedule import Schedule
+from zeroflux.training.tasks import Totals
 
 CUTOFF = 10.0
 NETWORK = BehlerParrinello(CUTOFF, 1, width=3, n_radial=6, n_angular=0)

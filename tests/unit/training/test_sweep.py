@@ -13,20 +13,10 @@ from zeroflux.errors import ArtifactError, ConfigError, ModelError
 from zeroflux.execution import Workers
 from zeroflux.potentials.registry import ARCHITECTURES
 from zeroflux.potentials.rigidity import model_rigidity
+from zeroflux.training.cells import SweepSettings, TrainingSet, grid, groups, split
 from zeroflux.training.checkpoints import load_model
-from zeroflux.training.fit import Schedule
-from zeroflux.training.sweep import (
-    SweepSettings,
-    TrainingSet,
-    checkpoint_path,
-    grid,
-    groups,
-    load_cells,
-    pending,
-    run_cell,
-    split,
-    sweep,
-)
+from zeroflux.training.schedule import Schedule
+from zeroflux.training.sweep import checkpoint_path, load_cells, pending, run_cell, sweep
 
 SETTINGS = SweepSettings(
     cutoff=10.0,
