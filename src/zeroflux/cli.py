@@ -10,8 +10,11 @@ import typer
 
 from zeroflux.commands.basins import basins_command
 from zeroflux.commands.data import data_app
+from zeroflux.commands.info import info_command
+from zeroflux.commands.label import label_command
 from zeroflux.commands.predict import predict_command
 from zeroflux.commands.score import score_command
+from zeroflux.commands.stages import ConfigPath, Force, OutPath, WithUpstream, do_stages
 from zeroflux.interruption import interruptible, working_folder
 
 app = typer.Typer(
@@ -20,27 +23,13 @@ app = typer.Typer(
     epilog="Start with: zeroflux template > run.yaml, then zeroflux run run.yaml",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("basins")(basins_command)
 app.command("score")(score_command)
 app.command("predict")(predict_command)
+app.command("info")(info_command)
 app.add_typer(data_app)
-
-ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file; see `template`.")]
-OutPath = Annotated[
-    Path | None,
-    typer.Option(
-        "--out", "-o", metavar="RUN_DIR", help="Directory of the artifacts [runs/NAME OF CONFIG]."
-    ),
-]
-
-Force = Annotated[
-    bool, typer.Option("--force", help="Take over a directory with another configuration's run.")
-]
-WithUpstream = Annotated[
-    bool, typer.Option("--with-upstream", help="Also bring the stages before it up to date.")
-]
 
 
 def _version(is_wanted: bool) -> bool:
@@ -73,7 +62,7 @@ def run(config: ConfigPath, out: OutPath = None, force: Force = False) -> None:
     folder = out or Path("runs") / config.stem
     manifest = folder / "label" / "manifest.json"  # written when all labels were there
     require_runnable(load_config(config), has_labels=manifest.exists())
-    _do(config, out, force=force)
+    do_stages(config, out, force=force)
 
 
 @app.command()
@@ -84,28 +73,10 @@ def sample(
     with_upstream: WithUpstream = False,
 ) -> None:
     """Sample configurations of the liquids, or take them from a file."""
-    _do(config, out, "sample", force=force, with_upstream=with_upstream)
+    do_stages(config, out, "sample", force=force, with_upstream=with_upstream)
 
 
-@app.command()
-def label(
-    config: ConfigPath,
-    out: OutPath = None,
-    structures: Annotated[
-        Path | None,
-        typer.Option(
-            help="Label these structures (any file ASE reads) instead of the run's; "
-            "--out then names the extended XYZ file of the labels."
-        ),
-    ] = None,
-    force: Force = False,
-    with_upstream: WithUpstream = False,
-) -> None:
-    """Label configurations with density functional theory and basin energies."""
-    if structures is None:
-        _do(config, out, "label", force=force, with_upstream=with_upstream)
-    else:
-        _label_file(config, structures, out)
+app.command("label")(label_command)
 
 
 @app.command()
@@ -116,7 +87,7 @@ def correlate(
     with_upstream: WithUpstream = False,
 ) -> None:
     """Fit the shortcut on totals and compare it with the direct energies."""
-    _do(config, out, "correlate", force=force, with_upstream=with_upstream)
+    do_stages(config, out, "correlate", force=force, with_upstream=with_upstream)
 
 
 @app.command()
@@ -127,7 +98,7 @@ def train(
     with_upstream: WithUpstream = False,
 ) -> None:
     """Train networks on total energies."""
-    _do(config, out, "train", force=force, with_upstream=with_upstream)
+    do_stages(config, out, "train", force=force, with_upstream=with_upstream)
 
 
 @app.command()
@@ -138,7 +109,7 @@ def evaluate(
     with_upstream: WithUpstream = False,
 ) -> None:
     """Compare local energies of the networks with basin energies."""
-    _do(config, out, "evaluate", force=force, with_upstream=with_upstream)
+    do_stages(config, out, "evaluate", force=force, with_upstream=with_upstream)
 
 
 @app.command()
@@ -149,7 +120,7 @@ def report(
     with_upstream: WithUpstream = False,
 ) -> None:
     """Write the report."""
-    _do(config, out, "report", force=force, with_upstream=with_upstream)
+    do_stages(config, out, "report", force=force, with_upstream=with_upstream)
 
 
 @app.command()
@@ -207,32 +178,6 @@ def template() -> None:
     from zeroflux.config_template import template as text
 
     typer.echo(text(), nl=False)
-
-
-def _do(
-    config: Path,
-    out: Path | None,
-    *stages: str,
-    force: bool = False,
-    with_upstream: bool = False,
-) -> None:
-    from zeroflux.run_directory import new_run
-    from zeroflux.stages import run_stages
-    from zeroflux.terminal import shown_progress
-
-    with shown_progress() as (say, progress):
-        run = new_run(config, out, say=say, progress=progress, is_forced=force)
-        with working_folder(run.out):
-            run_stages(run, *stages, with_upstream=with_upstream)
-
-
-def _label_file(config: Path, structures: Path, out: Path | None) -> None:
-    from zeroflux.run_directory import label_file
-    from zeroflux.terminal import shown_progress
-
-    beside = (out or structures).parent
-    with shown_progress() as (say, progress), working_folder(beside, is_deep=False):
-        label_file(config, structures, out, say=say, progress=progress)
 
 
 def main() -> None:

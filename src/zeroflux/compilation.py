@@ -48,6 +48,14 @@ class _ForgivingCache(FunctionCache):
             _say(error)
 
 
+def cache_folder() -> str | None:
+    """Where compiled functions of this package are kept, or None if nowhere."""
+    try:
+        return str(_ForgivingCache(_say).cache_path)
+    except (RuntimeError, OSError):
+        return None
+
+
 def _say(error: Exception) -> None:
     """Say once why every run compiles again."""
     if not _said:

@@ -140,6 +140,25 @@ def describe(name: str) -> Pool:
     )
 
 
+def contents(name: str) -> tuple[int, int, dict[str, int]]:
+    """Configurations and atoms of a pool, and configurations of each composition.
+
+    From the headers alone, for a list of all pools; `describe` reads and checks the labels.
+    """
+    from ase import Atoms
+
+    from zeroflux.artifacts.extxyz import read_headers
+
+    frames = read_headers(path(name))
+    compositions = Counter(
+        f"{header.get('system', '-'.join(sorted(elements)))}: "
+        + Atoms("".join(f"{s}{n}" for s, n in elements.items())).get_chemical_formula()
+        for elements, header in frames
+    )
+    n_atoms = sum(elements.total() for elements, _ in frames)
+    return len(frames), n_atoms, dict(compositions)
+
+
 def pair_data(pools: Sequence[str] = ("argon",), *, n_frames_each: int, seed: int) -> PairBenchmark:
     """The known-answer data set: liquids whose site energies are those of a pair potential.
 

@@ -244,3 +244,8 @@ def _queue_cluster(workers: Workers) -> Any:
     cluster = getattr(dask_jobqueue, name)(**workers.queue_options)
     cluster.scale(workers.n_workers)
     return cluster
+
+
+def n_usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

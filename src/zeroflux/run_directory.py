@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from zeroflux.config import Config
+from zeroflux.config import Config, LabelConfig
 from zeroflux.config_file import load_config
 from zeroflux.errors import ArtifactError, ConfigError
 from zeroflux.stages.keep import CONFIG
@@ -118,20 +119,31 @@ def export_labels(folder: Path, target: Path, *, update: bool = False) -> int:
 
 
 def label_file(
-    config: Path,
+    settings: LabelConfig,
     structures: Path,
     out: Path | None,
     *,
     say: Callable[[str], None],
     progress: Progress,
 ) -> Path:
-    """Label structures outside a run directory; finished labels are kept beside the result."""
-    settings = load_config(config).label
+    """Label structures outside a run directory.
+
+    While it works, finished labels are in a folder ``NAME.frames`` beside the result, so that an
+    interrupted call goes on; labels that the result holds already are not computed again.
+    """
     target = out or structures.with_name(f"{structures.stem}_labels.extxyz")
     _check_name(target)
     frames = read_structures(structures)
-    parts = target.with_name(f".{target.name}.frames")
-    labels = label_all(frames, settings, folder=parts, out=target, progress=progress)
+    if target.exists():
+        settings = settings.model_copy(update={"reuse": [*settings.reuse, target]})
+    parts = target.with_name(f"{target.name}.frames")
+    is_whole = False
+    try:
+        labels = label_all(frames, settings, folder=parts / FRAMES, out=target, progress=progress)
+        is_whole = not settings.keep_orbitals
+    finally:
+        if is_whole or not any(parts.glob("*/*")):
+            shutil.rmtree(parts, ignore_errors=True)
     failed = sum(not label.is_converged for label in labels)
     say(f"{target}: {len(labels)} labels" + (f", {failed} not converged" if failed else ""))
     say_closure(labels, say)

@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from zeroflux.stages.machinery import Progress
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+def print_whole(table: Table, *, console: Console | None = None) -> None:
+    """Print a table with every digit: where it is wider than the terminal, its lines are longer."""
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    console = console or Console(file=sys.stdout)
+    width = console.width
+    wanted = Measurement.get(console, console.options.update(max_width=10_000), table).maximum
+    console.width = max(width, wanted)
+    console.print(table)
+    console.width = width
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import io
 import lzma
 import re
 import zlib
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -193,6 +194,31 @@ def read_labels(path: Path, *, only_converged: bool = True) -> list[Label]:
             f"{path}:1: holds no label; expected at least one. Label the structures again."
         )
     return [label for label in labels if label.is_converged] if only_converged else labels
+
+
+def read_headers(path: Path) -> list[tuple[Counter[str], dict[str, Any]]]:
+    """Elements and header of each frame, without its numbers: a glance at a large file.
+
+    Raises
+    ------
+    ArtifactError
+        If the file is not written by zeroflux; its numbers are not checked.
+    """
+    from ase.io.extxyz import key_val_str_to_dict
+
+    found = []
+    try:
+        with open_text(path, path.suffix, "r") as handle:
+            while count := handle.readline(LONGEST_LINE).strip():
+                header = key_val_str_to_dict(handle.readline(LONGEST_LINE))
+                lines = [handle.readline(LONGEST_LINE) for _ in range(int(count))]
+                found.append((Counter(line.split(None, 1)[0] for line in lines), header))
+    except (OSError, EOFError, ValueError, IndexError, zlib.error, lzma.LZMAError) as error:
+        raise ArtifactError(
+            f"{path}: cannot be read ({error or type(error).__name__}); expected a file written by "
+            "`zeroflux label`. Check the path or label again."
+        ) from error
+    return found
 
 
 def _frames(path: Path) -> Iterator[tuple[int, str]]:

@@ -33,7 +33,8 @@ def atom_table(report: FrameReport) -> Table:
     table.add_column("atom", justify="right")
     table.add_column("")
     for key in keys:
-        table.add_column(TITLES.get(key, key.replace("_", " ")), justify="right")
+        title = TITLES.get(key, key.replace("_", " "))
+        table.add_column(title.replace(" (", "\n("), justify="right", no_wrap=True)
     for i, element in enumerate(report.elements):
         cells = [_shown(key, float(report.columns[key][i])) for key in keys]
         table.add_row(str(i), element, *cells)

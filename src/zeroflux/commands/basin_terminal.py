@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -14,10 +15,16 @@ from zeroflux.analysis.outputs import to_json
 from zeroflux.analysis.run import run_basins
 from zeroflux.commands.basin_tables import atom_table, trajectory_table
 from zeroflux.errors import ConfigError
+from zeroflux.terminal import print_whole
 
 
 def run_on_terminal(
-    densities: Sequence[str], *, as_json: bool, **options: Any
+    densities: Sequence[str],
+    *,
+    as_json: bool,
+    output: Path | None,
+    save_labels: Path | None,
+    **options: Any,
 ) -> list[FrameReport]:
     """Run `run_basins` with a progress bar, then print a table or JSON and all remarks."""
     errors = Console(stderr=True)
@@ -37,15 +44,20 @@ def run_on_terminal(
             n_old += is_old
             bar.update(task, total=n_frames, advance=1, description=report.source)
 
-        reports = run_basins(densities, on_frame=advance, **options)
+        reports = run_basins(
+            densities, on_frame=advance, output=output, save_labels=save_labels, **options
+        )
+    written = [path for path in (output, save_labels) if path]
     if n_old:
         errors.print(f"{n_old} of {len(reports)} frames were finished before and skipped.")
     if as_json:
         sys.stdout.write(to_json(reports) + "\n")
     else:
         table = atom_table(reports[0]) if len(reports) == 1 else trajectory_table(reports)
-        Console(width=None if sys.stdout.isatty() else 200).print(table)
+        print_whole(table)
         _print_facts(reports[0] if len(reports) == 1 else None)
+    for path in written:
+        errors.print(f"wrote {path}", soft_wrap=True, highlight=False)
     for report in reports:
         for remark in report.remarks:
             errors.print(f"warning: {remark}", style="yellow", soft_wrap=True, highlight=False)

@@ -19,7 +19,9 @@ def basins_command(
     ],
     integrate: Annotated[
         list[str] | None,
-        typer.Option(help="Field to integrate, [NAME=]FILE[::DATASET][@UNIT]; repeatable."),
+        typer.Option(
+            help="Field to integrate: FILE, with NAME= before, ::DATASET and @UNIT behind it."
+        ),
     ] = None,
     reference: Annotated[
         list[str] | None,

@@ -25,9 +25,9 @@ def list_pools() -> None:
     width = max(map(len, data.names()))
     typer.echo(f"{'pool':<{width}}  configurations   atoms  what")
     for name in data.names():
-        pool = data.describe(name)
-        what = ", ".join(f"{n} {text}" for text, n in pool.compositions.items())
-        typer.echo(f"{name:<{width}}  {pool.n_configurations:>14}  {pool.n_atoms:>6}  {what}")
+        n_configurations, n_atoms, compositions = data.contents(name)
+        what = ", ".join(f"{n} {text}" for text, n in compositions.items())
+        typer.echo(f"{name:<{width}}  {n_configurations:>14}  {n_atoms:>6}  {what}")
     typer.echo(f"\nLicence {data.LICENCE}. Card: {data.card()}")
 
 
@@ -70,7 +70,9 @@ def pair_data(
     ],
     pools: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[POOL...]", help="Pools whose state points are sampled [argon]."),
+        typer.Argument(
+            metavar="[POOL...]", help="Pools whose state points are sampled.", show_default="argon"
+        ),
     ] = None,
     configurations: Annotated[
         int, typer.Option(min=1, help="Configurations of each state point.")
@@ -107,7 +109,9 @@ def tight_binding_data(
     substances: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[SUBSTANCE...]", help="water, salt, silicon, aluminium [all of them]."
+            metavar="[SUBSTANCE...]",
+            help="water, salt, silicon, aluminium.",
+            show_default="all of them",
         ),
     ] = None,
     configurations: Annotated[int, typer.Option(min=1, help="Configurations of each.")] = 10,

@@ -95,6 +95,7 @@ def score_command(
         print_report(report)
         if output is not None:
             write_output(report, output)
+            typer.echo(f"wrote {output}", err=True)
         if report.refused:
             raise typer.Exit(2)
         return
@@ -104,5 +105,6 @@ def score_command(
     print_pools(several)
     if output is not None:
         write_pools(several, output)
+        typer.echo(f"wrote {output}", err=True)
     if several.missing:
         raise typer.Exit(2)

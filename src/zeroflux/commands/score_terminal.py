@@ -18,6 +18,7 @@ from zeroflux.scoring.outputs import as_report_data
 from zeroflux.scoring.pools import PoolsReport
 from zeroflux.scoring.remarks import convention_words
 from zeroflux.scoring.report import ScoreReport
+from zeroflux.terminal import print_whole
 from zeroflux.units import MILLIELECTRONVOLT
 
 _LOCAL = ("model", "system", "species", "RMSE (meV)", "95 % interval (meV)", "spread (meV)")
@@ -67,10 +68,11 @@ def print_table(console: Console, title: str, table, columns: tuple[str, ...]) -
     indices = [table.columns.index(name) for name in columns]
     for name, index in zip(columns, indices, strict=True):
         is_text = all(isinstance(row[index], str) for row in table.rows)
-        shown.add_column(name, justify="left" if is_text else "right", overflow="fold")
+        title = name.replace(" (", "\n(").replace(" interval", "\ninterval")
+        shown.add_column(title, justify="left" if is_text else "right", no_wrap=not is_text)
     for row in table.rows:
         shown.add_row(*(cell_text(row[index]) for index in indices))
-    console.print(shown)
+    print_whole(shown, console=console)
     console.print()
 
 

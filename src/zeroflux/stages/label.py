@@ -9,7 +9,7 @@ from typing import Any
 from ase.data import chemical_symbols
 
 from zeroflux.config import Config, LabelConfig, WorkersConfig
-from zeroflux.execution import Workers
+from zeroflux.execution import Workers, n_usable_cores
 from zeroflux.frames import Frame
 from zeroflux.labelling.backend import Engine
 from zeroflux.labels import (
@@ -66,8 +66,6 @@ def engine_of(
 
 def workers_of(settings: WorkersConfig) -> Workers:
     """Workers that a configuration asks for."""
-    from zeroflux.labelling.run import n_usable_cores
-
     return Workers(
         kind=settings.kind,
         n_workers=settings.n_workers or max(1, n_usable_cores() // settings.threads_per_worker),
