@@ -247,7 +247,7 @@ def test_an_export_can_keep_what_a_file_holds_of_other_configurations(finished, 
     assert export_labels(finished, whole) == 10
     known = read_labels(whole)
     moved = replace(known[0].frame, positions=known[0].frame.positions + 1e-3)
-    older = [replace(label, total_energy=0.0) for label in known[4:2:-1]]
+    older = [replace(label, total_energy=0.0, other_energies={}) for label in known[4:2:-1]]
     write_labels(file, [*older, replace(known[0], frame=moved)])
     assert export_labels(finished, file, update=True) == 11
     renewed = read_labels(file)

@@ -20,7 +20,7 @@ def basins_command(
     integrate: Annotated[
         list[str] | None,
         typer.Option(
-            help="Field to integrate: FILE, with NAME= before, ::DATASET and @UNIT behind it."
+            help="Field to integrate: FILE, or NAME=FILE::DATASET@UNIT."
         ),
     ] = None,
     reference: Annotated[
