@@ -1,28 +1,71 @@
-"""QTAIM atomic energies of liquids, and how well machine-learned potentials know them."""
+"""QTAIM atomic energies of liquids, and how well machine-learned potentials know them.
+
+Three calls:
+
+    import zeroflux as zf
+
+    result = zf.basins("CHGCAR")        # a file, the folder of a run, pymatgen's Chgcar, an array
+    result.charges, result.volumes, result.moments, result.atoms
+    result.write("ACF.dat")             # or .csv, .json, .extxyz
+
+    labelled = zf.label(atoms)          # QTAIM energies of ASE structures, by PySCF
+    labelled.arrays["basin_energy"]
+
+    scores = zf.score("argon_test", [calculator, "model.safetensors", "predicted.extxyz"])
+    scores.table, scores.achieved
+    scores.write("score.html")
+
+`help(zf.basins)` and so on tell the arguments; the same calls stand behind the commands
+``zeroflux basins``, ``zeroflux label`` and ``zeroflux score``. Networks trained here are ASE
+calculators: `zf.Calculator`. The data set is `zeroflux.data`.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zeroflux.api import Basins as Basins
+    from zeroflux.api import Scores as Scores
+    from zeroflux.api import basins as basins
+    from zeroflux.api import label as label
+    from zeroflux.api import score as score
     from zeroflux.calculator import Calculator as Calculator
     from zeroflux.frames import Frame as Frame
     from zeroflux.grids import UniformGrid as UniformGrid
     from zeroflux.labels import BasinTerms as BasinTerms
     from zeroflux.labels import Label as Label
     from zeroflux.partition import Partition as Partition
-    from zeroflux.partition import basins as basins
+    from zeroflux.volumetric import read_volumetric as read_volumetric
 
 # Imported on first use, so that `zeroflux --help` answers at once and JAX stays optional.
 _HOMES = {
     "BasinTerms": "labels",
+    "Basins": "api",
     "Calculator": "calculator",
     "Frame": "frames",
     "Label": "labels",
     "Partition": "partition",
+    "Scores": "api",
     "UniformGrid": "grids",
-    "basins": "partition",
+    "basins": "api",
+    "label": "api",
+    "read_volumetric": "volumetric",
+    "score": "api",
 }
-__all__ = ["BasinTerms", "Calculator", "Frame", "Label", "Partition", "UniformGrid", "basins"]
+__all__ = [
+    "BasinTerms",
+    "Basins",
+    "Calculator",
+    "Frame",
+    "Label",
+    "Partition",
+    "Scores",
+    "UniformGrid",
+    "basins",
+    "label",
+    "read_volumetric",
+    "score",
+]
 
 
 def __getattr__(name: str) -> Any:
@@ -31,5 +74,11 @@ def __getattr__(name: str) -> Any:
 
         return version("zeroflux")
     if name in _HOMES:
-        return getattr(import_module(f"zeroflux.{_HOMES[name]}"), name)
+        value = getattr(import_module(f"zeroflux.{_HOMES[name]}"), name)
+        globals()[name] = value
+        return value
     raise AttributeError(f"module 'zeroflux' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__", "data"])

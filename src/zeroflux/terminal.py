@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,6 +26,15 @@ def print_whole(table: Table, *, console: Console | None = None) -> None:
     console.width = max(width, wanted)
     console.print(table)
     console.width = width
+
+
+def as_text(table: Table) -> str:
+    """A table as plain text, as wide as it needs."""
+    from rich.console import Console
+
+    out = io.StringIO()
+    print_whole(table, console=Console(file=out, width=80))
+    return out.getvalue()
 
 
 @contextmanager

@@ -98,7 +98,7 @@ def test_a_count_that_the_caller_confirms_is_accepted(judged):
     part = changed(data, 0.1 * data.first)  # a part of a density, such as one orbital's
     with pytest.raises(FileFormatError, match=r"--electrons 0\.8"):
         judged(part)
-    assert judged(part, electrons=0.8).totals["population_e"]["sum"] == pytest.approx(0.8)
+    assert judged(part, electrons=0.8).totals["population"]["sum"] == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize("factor", [0.95, 1.03])
@@ -134,14 +134,14 @@ def test_charged_systems_are_accepted_and_the_charge_is_said(judged, n_electrons
     data = water(charges=[6.0, 1.0, 1.0])
     report = judged(changed(data, data.first * (n_electrons / 8.0)))
     assert report.valence_source == "charge column of the cube file"
-    assert report.columns["charge_e"].sum() == pytest.approx(8 - n_electrons, abs=1e-6)
+    assert report.columns["charge"].sum() == pytest.approx(8 - n_electrons, abs=1e-6)
     assert said(report, f"net charge of {8 - n_electrons:+d}")
 
 
 def test_atomic_numbers_in_the_charge_column_are_no_valences(judged):
     report = judged(water(charges=[8.0, 1.0, 1.0]))
     assert report.valence_source is None
-    assert np.isnan(report.columns["charge_e"]).all()
+    assert np.isnan(report.columns["charge"]).all()
     assert said(report, "gives 10 in all")
     assert "--valence H=1 --valence O=6" in report.charges_hint
     control = judged(water(charges=[6.0, 1.0, 1.0]))
@@ -157,7 +157,7 @@ def test_all_electrons_are_counted_from_the_atomic_numbers(judged):
     assert judged(water(oxygen=core)).valence_source == "atomic numbers"
     # control: a cation of a density with cores keeps its charge
     cation = judged(water(oxygen=((5.0, 0.8), (2.0, 12.0)), charges=[8, 1, 1]))
-    assert cation.columns["charge_e"].sum() == pytest.approx(1.0, abs=1e-5)
+    assert cation.columns["charge"].sum() == pytest.approx(1.0, abs=1e-5)
 
 
 def test_entries_of_a_potcar_belong_to_the_atoms_in_order(tmp_path):
@@ -173,7 +173,7 @@ def test_entries_of_a_potcar_belong_to_the_atoms_in_order(tmp_path):
     (tmp_path / "POTCAR").write_text(entry.format("Fe", 8) + entry.format("Fe_pv", 14))
     (report,) = run_basins([tmp_path / "CHGCAR"])
     assert report.valence_source == "POTCAR"
-    assert report.columns["valence_e"].tolist() == [8.0, 8.0, 14.0]
+    assert report.columns["valence"].tolist() == [8.0, 8.0, 14.0]
     # control: the other order does not have as many electrons
     (tmp_path / "POTCAR").write_text(entry.format("Fe_pv", 14) + entry.format("Fe", 8))
     (report,) = run_basins([tmp_path / "CHGCAR"])
@@ -197,10 +197,10 @@ def test_repeated_end_planes_are_mended_and_said(judged, tmp_path, axes, exponen
     cube.write(tmp_path / "tau.cube", tau)
     report = judged(repeated, integrate=[f"tau={tmp_path / 'tau.cube'}@1/bohr^3"])
     control = judged(sharp)
-    doubled = 2.0 * control.columns["population_e"]
+    doubled = 2.0 * control.columns["population"]
     np.testing.assert_allclose(report.columns["tau_integral_e"], doubled, rtol=1e-8)
     np.testing.assert_allclose(
-        report.columns["population_e"], control.columns["population_e"], rtol=1e-8
+        report.columns["population"], control.columns["population"], rtol=1e-8
     )
     assert report.valence_source == "charge column of the cube file"
     assert said(report, "repeats the first")
@@ -266,7 +266,7 @@ def test_a_non_nuclear_maximum_is_shared_by_equal_neighbours_and_said(judged):
     assert said(report, "the highest one at (3.175, 3.175,")
     assert report.attractors["n_non_nuclear"] == 1
     assert report.attractors["non_nuclear"][0]["atoms"] == [0, 1]
-    np.testing.assert_allclose(report.columns["population_e"], 3.0, atol=0.01)
+    np.testing.assert_allclose(report.columns["population"], 3.0, atol=0.01)
 
 
 def merged_hydrogen():
@@ -282,7 +282,7 @@ def test_a_frame_without_a_maximum_is_flagged_and_costs_no_other(tmp_path, monke
     names = [f"rho_{i}.cube" for i in range(3)]
     reports = run_basins(names, output=Path("t.csv"))
     assert [said(r, "Not divided") for r in reports] == [False, True, False]
-    assert [bool(np.isnan(r.columns["population_e"]).all()) for r in reports] == [0, 1, 0]
+    assert [bool(np.isnan(r.columns["population"]).all()) for r in reports] == [0, 1, 0]
     assert len(Path("t.csv").read_text().splitlines()) == 10
     run_basins(names, output=Path("t.extxyz"))
     again = run_basins(names, output=Path("t.json"))
@@ -290,7 +290,7 @@ def test_a_frame_without_a_maximum_is_flagged_and_costs_no_other(tmp_path, monke
     with pytest.raises(EmptyBasinError, match="--allow-empty"):
         run_basins(["rho_1.cube"])  # control: a single one is refused
     (report,) = run_basins(["rho_1.cube"], allow_empty=True)
-    assert report.columns["population_e"][1:].tolist() == [0.0, 0.0]
+    assert report.columns["population"][1:].tolist() == [0.0, 0.0]
     assert said(report, "2 of 3 atoms have no maximum")
 
 
@@ -300,14 +300,14 @@ def test_vacuum_is_a_row_of_its_own_when_asked(judged, tmp_path):
     assert full.vacuum is None
     report = judged(data, vacuum=1e-3, output=tmp_path / "t.csv")
     assert report.vacuum is not None
-    for key in ("population_e", "volume_angstrom3"):
+    for key in ("population", "volume"):
         total = report.totals[key]
         assert abs(total["difference"]) < 1e-10 * total["grid_total"]
         parts = report.columns[key].sum() + report.vacuum[key]
         assert parts == pytest.approx(full.columns[key].sum(), rel=1e-12)
     is_thin = data.first < 1e-3 * ANGSTROM**-3
     volume = is_thin.sum() * data.grid.voxel_volume * ANGSTROM**-3
-    assert report.vacuum["volume_angstrom3"] == pytest.approx(volume, rel=1e-9)
+    assert report.vacuum["volume"] == pytest.approx(volume, rel=1e-9)
     lines = (tmp_path / "t.csv").read_text().splitlines()
     assert lines[-1].split(",")[2:4] == ["", "vacuum"]
 

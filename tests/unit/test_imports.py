@@ -25,7 +25,8 @@ ROOMS = (
     {"config", "config_file", "config_template"},
     {"stages"},
     {"run_directory", "terminal"},
-    {"commands"},
+    {"api"},
+    {"commands", "compat"},
     {"cli"},
     {"__main__", "__init__"},
 )

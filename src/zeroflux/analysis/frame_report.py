@@ -12,14 +12,27 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-SCHEMA = "zeroflux-basins/1"
+SCHEMA = "zeroflux-basins/2"
 
 
 FRAME_COLUMNS = (
-    "population_e", "valence_e", "charge_e", "volume_angstrom3", "laplacian_e_per_angstrom2",
-    "attractor_distance_angstrom", "surface_distance_angstrom",
+    "population", "valence", "charge", "volume", "laplacian",
+    "attractor_distance", "surface_distance",
 )  # fmt: skip
 """Columns that every frame has, beside positions."""
+
+
+OLD_NAMES = {
+    "population_e": "population",
+    "valence_e": "valence",
+    "charge_e": "charge",
+    "volume_angstrom3": "volume",
+    "laplacian_e_per_angstrom2": "laplacian",
+    "attractor_distance_angstrom": "attractor_distance",
+    "surface_distance_angstrom": "surface_distance",
+    **{f"{axis}_angstrom": axis for axis in "xyz"},
+}
+"""Columns of schema 1 by their names now."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +93,7 @@ class FrameReport:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> FrameReport:
         """The frame of a JSON record."""
-        atoms = record["atoms"]
+        atoms = [{OLD_NAMES.get(k, k): v for k, v in one.items()} for one in record["atoms"]]
         keys = [k for k in (atoms[0] if atoms else {}) if k not in ("atom", "element")]
         return cls(
             source=record["source"],
@@ -93,7 +106,7 @@ class FrameReport:
                 k: np.array([np.nan if a[k] is None else a[k] for a in atoms], dtype=np.float64)
                 for k in keys
             },
-            totals=record["totals"],
+            totals={OLD_NAMES.get(k, k): v for k, v in record["totals"].items()},
             attractors=record["attractors"],
             valence_source=record["valence_source"],
             remarks=tuple(record["remarks"]),

@@ -106,6 +106,8 @@ class DensitySource:
     dataset: str = ""
     unit: str = ""
     frame_index: int | None = None
+    data: VolumetricData | None = None
+    """The density itself, if it is in memory."""
 
     @property
     def label(self) -> str:
@@ -114,7 +116,7 @@ class DensitySource:
         return text if self.frame_index is None else f"{text}[{self.frame_index}]"
 
 
-def expand_densities(densities: Sequence[str | Path]) -> list[DensitySource]:
+def expand_densities(densities: Sequence[str | Path | VolumetricData]) -> list[DensitySource]:
     """One source for each frame, in the order given; files with many frames are expanded.
 
     Raises
@@ -129,6 +131,9 @@ def expand_densities(densities: Sequence[str | Path]) -> list[DensitySource]:
 
     sources: list[DensitySource] = []
     for text in densities:
+        if isinstance(text, VolumetricData):
+            sources.append(DensitySource(Path("density"), data=text))
+            continue
         spec = FieldSpec.parse(str(text))
         path = Path(spec.file)
         if not path.exists():

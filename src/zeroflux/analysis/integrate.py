@@ -109,7 +109,7 @@ def report_frame(
 
     columns: dict[str, np.ndarray] = {}
     for axis, values in zip("xyz", frame.positions.T / ANGSTROM, strict=True):
-        columns[f"{axis}_angstrom"] = values
+        columns[axis] = values
     totals: dict[str, dict[str, float]] = {}
 
     left_out: dict[str, float] = {}
@@ -142,20 +142,21 @@ def report_frame(
             found = coarse[0].integrate(inside(values)[coarse[1]])[0]
             columns[f"{key}_coarse_change"] = factor * found - columns[key]
 
-    add_integral("population_e", density, 1.0)
+    add_integral("population", density, 1.0)
     unknown = np.full(frame.n_atoms, np.nan)
-    columns["valence_e"] = unknown if valence is None else valence.charges
-    columns["charge_e"] = columns["valence_e"] - columns["population_e"]
-    add_integral("volume_angstrom3", np.broadcast_to(np.float64(1.0), density.shape), ANGSTROM**-3)
+    columns["valence"] = unknown if valence is None else valence.charges
+    columns["charge"] = columns["valence"] - columns["population"]
+    add_integral("volume", np.broadcast_to(np.float64(1.0), density.shape), ANGSTROM**-3)
     for name, read in fields.items():
         other = read()
         check_same_grid(data, other)
         ending, factor = INTEGRAL_UNITS[other.first_unit]
-        add_integral(f"{name}_integral_{ending}", other.first, factor)
+        is_moment = name.startswith("moment") and ending == "e"  # in Bohr magnetons
+        add_integral(name if is_moment else f"{name}_integral_{ending}", other.first, factor)
         del other
-    add("laplacian_e_per_angstrom2", partition.laplacian, ANGSTROM**2, 0.0)
-    columns["attractor_distance_angstrom"] = partition.attractor_distance / ANGSTROM
-    columns["surface_distance_angstrom"] = partition.surface_distance / ANGSTROM
+    add("laplacian", partition.laplacian, ANGSTROM**2, 0.0)
+    columns["attractor_distance"] = partition.attractor_distance / ANGSTROM
+    columns["surface_distance"] = partition.surface_distance / ANGSTROM
     return FrameReport(
         source=source or data.place,
         frame=number,
@@ -185,7 +186,7 @@ def flagged_frame(
 ) -> FrameReport:
     """A frame of several that could not be divided: unknown numbers, and why in the remarks."""
     unknown = np.full(frame.n_atoms, np.nan)
-    columns = {f"{a}_angstrom": x for a, x in zip("xyz", frame.positions.T / ANGSTROM, strict=True)}
+    columns = {f"{a}": x for a, x in zip("xyz", frame.positions.T / ANGSTROM, strict=True)}
     columns |= dict.fromkeys(FRAME_COLUMNS, unknown)
     return FrameReport(
         source=source,

@@ -12,14 +12,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zeroflux.analysis.acf import acf_text
 from zeroflux.analysis.frame_report import SCHEMA, FrameReport
 from zeroflux.errors import ConfigError
 from zeroflux.volumetric.writing import replacing
 
 if TYPE_CHECKING:
+    from ase import Atoms
+
     from zeroflux.partition import Partition
 
 SUFFIXES = (".csv", ".json", ".extxyz", ".xyz")
+ACF = "ACF.dat"
+"""Name of Henkelman's table."""
 
 
 def to_json(reports: Sequence[FrameReport]) -> str:
@@ -55,27 +60,35 @@ def to_csv(reports: Sequence[FrameReport]) -> str:
 
 def write_table(path: Path, reports: Sequence[FrameReport]) -> None:
     """Write all frames; the suffix decides on the form. The file appears when complete."""
-    check_output(path)
+    check_output(path, n_frames=len(reports))
     with replacing(path) as temporary:
         if path.suffix == ".json":
             temporary.write_text(to_json(reports) + "\n")
         elif path.suffix == ".csv":
             temporary.write_text(to_csv(reports))
+        elif path.name == ACF:
+            temporary.write_text(acf_text(reports[0]))
         else:
             _write_extxyz(temporary, reports)
 
 
-def check_output(path: Path) -> None:
+def check_output(path: Path, *, n_frames: int = 1) -> None:
     """Refuse a name before hours are spent on what is to be written.
 
     Raises
     ------
     ConfigError
-        If the suffix is unknown or the folder is missing.
+        If the name is unknown or the folder is missing, or ACF.dat is asked for several frames.
     """
-    if path.suffix not in SUFFIXES:
+    if path.suffix not in SUFFIXES and path.name != ACF:
         raise ConfigError(
-            f"Found the output '{path}'; expected a name in {', '.join(SUFFIXES)}. Rename it."
+            f"Found the output '{path}'; expected a name in {', '.join(SUFFIXES)}, or {ACF}. "
+            "Rename it."
+        )
+    if path.name == ACF and n_frames > 1:
+        raise ConfigError(
+            f"Found the output '{path}' for {n_frames} densities; expected one, which is all that "
+            "ACF.dat holds. Write .csv, .json or .extxyz."
         )
     if not path.absolute().parent.is_dir():
         raise ConfigError(
@@ -83,23 +96,26 @@ def check_output(path: Path) -> None:
         )
 
 
-def _write_extxyz(path: Path, reports: Sequence[FrameReport]) -> None:
+def atoms_of(report: FrameReport) -> Atoms:
+    """One frame as ASE atoms with the arrays ``basin_charge``, ``basin_volume`` and so on."""
     from ase import Atoms
+
+    positions = np.stack([report.columns[axis] for axis in "xyz"], axis=1)
+    atoms = Atoms(report.elements, positions=positions, cell=report.cell_angstrom, pbc=True)
+    for key, values in report.columns.items():
+        if key not in ("x", "y", "z"):
+            atoms.set_array(f"basin_{key}", np.asarray(values, dtype=np.float64))
+    atoms.info["frame"] = report.frame
+    atoms.info["source"] = report.source
+    for key, value in (report.vacuum or {}).items():
+        atoms.info[f"vacuum_{key}"] = value
+    return atoms
+
+
+def _write_extxyz(path: Path, reports: Sequence[FrameReport]) -> None:
     from ase.io import write
 
-    images = []
-    for report in reports:
-        positions = np.stack([report.columns[f"{axis}_angstrom"] for axis in "xyz"], axis=1)
-        atoms = Atoms(report.elements, positions=positions, cell=report.cell_angstrom, pbc=True)
-        for key, values in report.columns.items():
-            if key not in ("x_angstrom", "y_angstrom", "z_angstrom"):
-                atoms.set_array(key, np.asarray(values, dtype=np.float64))
-        atoms.info["frame"] = report.frame
-        atoms.info["source"] = report.source
-        for key, value in (report.vacuum or {}).items():
-            atoms.info[f"vacuum_{key}"] = value
-        images.append(atoms)
-    write(path, images, format="extxyz")
+    write(path, [atoms_of(report) for report in reports], format="extxyz")
 
 
 def label_path(template: Path, *, stem: str, number: int, is_only: bool) -> Path:

@@ -34,10 +34,10 @@ class BasinSettings:
 
 
 def run_basins(
-    densities: Sequence[str | Path],
+    densities: Sequence[str | Path | VolumetricData],
     *,
     integrate: Sequence[str] = (),
-    reference: Sequence[str] = (),
+    reference: Sequence[str] | None = None,
     method: MethodName = "weight",
     n_threads: int = 1,
     cell: str | None = None,
@@ -51,6 +51,7 @@ def run_basins(
     output: Path | None = None,
     save_labels: Path | None = None,
     restart: bool = True,
+    on_found: Callable[[str], object] | None = None,
     on_frame: Callable[[FrameReport, int, bool], None] | None = None,
 ) -> list[FrameReport]:
     """Divide the densities of one or many files into basins and integrate fields over them.
@@ -58,12 +59,14 @@ def run_basins(
     Parameters
     ----------
     densities
-        Files, ``FILE[::DATASET][@UNIT]``; HDF5 and Zarr files with many frames count as many.
+        Files, ``FILE[::DATASET][@UNIT]``; HDF5 and Zarr files with many frames count as many. One
+        may be the folder of a calculation (`zeroflux.analysis.found`), or a density in memory.
     integrate
         Fields, ``[NAME=]FILE[::DATASET][@UNIT]``; for which file serves which frame see
         `zeroflux.analysis.inputs.FieldSpec`.
     reference
-        Fields whose sum defines the basins, such as AECCAR0 and AECCAR2.
+        Fields whose sum defines the basins, such as AECCAR0 and AECCAR2. By default those that lie
+        beside a single CHGCAR; an empty sequence takes the density itself.
     method, n_threads
         As of `zeroflux.partition.basins`.
     cell
@@ -90,6 +93,8 @@ def run_basins(
         Owner of each point, .npy, .npz or .cube; ``{frame}`` or ``{stem}`` for many frames.
     restart
         Skip frames that a journal beside the output lists as finished.
+    on_found
+        Called with a line that says which files were found.
     on_frame
         Called with each report, the number of frames and whether it came from the journal.
 
@@ -98,13 +103,21 @@ def run_basins(
     ZerofluxError
         If a file or an option cannot be used.
     """
+    from zeroflux.analysis.found import find_inputs
     from zeroflux.analysis.inputs import FieldSpec, expand_densities
     from zeroflux.analysis.journal import Journal
     from zeroflux.analysis.outputs import check_output, label_path, write_table
 
+    if len(densities) == 1 and isinstance(densities[0], (str, Path)):
+        found = find_inputs(str(densities[0]))
+        densities = [found.density]
+        is_taken = reference is None
+        reference = found.reference if reference is None else reference
+        if found.words and on_found and (is_taken or "reference" not in found.words):
+            on_found(found.words)
     settings = BasinSettings(
         integrate=tuple(FieldSpec.parse(text) for text in integrate),
-        reference=tuple(FieldSpec.parse(text) for text in reference),
+        reference=tuple(FieldSpec.parse(text) for text in reference or ()),
         method=method,
         cell=cell,
         atoms=atoms,
@@ -115,9 +128,9 @@ def run_basins(
         allow_empty=allow_empty,
         vacuum=vacuum,
     )
-    if output:
-        check_output(output)
     sources = expand_densities(densities)
+    if output:
+        check_output(output, n_frames=len(sources))
     is_only = len(sources) == 1
     journal = Journal(output) if output and restart and not is_only else None
     given = _given_frames(atoms, len(sources))
@@ -205,6 +218,7 @@ def _one_frame(
     from zeroflux.volumetric import (
         electron_count,
         find_valence,
+        read_volumetric,
         with_cell,
         with_electron_count,
     )
@@ -233,7 +247,7 @@ def _one_frame(
     what = f"{source.path}::{source.dataset}" if source.dataset else str(source.path)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        data = read(what, unit=source.unit)
+        data = source.data or read(what, unit=source.unit)
         axes = repeated_axes(data)
         if axes:
             warnings.warn(plane_remark(data, axes), RepairWarning, stacklevel=1)
@@ -267,6 +281,9 @@ def _one_frame(
             other = without_planes(other, axes)
         return other if left_out is None else replace(other, frame=None)
 
+    moments = _moments(
+        data, what, partial(read_volumetric, n_threads=n_threads, symbols=settings.symbols)
+    )
     fields = {
         spec.name: partial(read_more, spec.of(source, is_only=is_only), spec.unit)
         for spec in settings.integrate
@@ -278,6 +295,7 @@ def _one_frame(
             f"Found two fields of one name among {[s.name for s in settings.integrate]}; expected "
             "different ones. Name them: --integrate NAME=FILE."
         )
+    fields |= {name: moment for name, moment in moments.items() if name not in fields}
     reference = None
     if settings.reference:
         parts = [
@@ -309,3 +327,28 @@ def _one_frame(
         if is_only:
             raise
         return flagged_frame(data, frame, remarks=[f"Not divided: {error}", *remarks], **record)
+
+
+def _moments(
+    data: VolumetricData, what: str, read: Callable[[str], VolumetricData]
+) -> dict[str, Callable[[], VolumetricData]]:
+    """Readers of the magnetization that a density comes with, by the names of their columns."""
+    from dataclasses import replace
+    from functools import partial
+
+    names = [name for name in data.fields if name.startswith("magnetization")]
+    if names:  # in memory
+        return {
+            name.replace("magnetization", "moment"): partial(
+                replace, data, fields={name: data.fields[name]}
+            )
+            for name in names
+        }
+    if not data.has_more or "::" in what:
+        return {}
+    whole = read(what)
+    return {
+        name.replace("magnetization", "moment"): partial(replace, whole, fields={name: values})
+        for name, values in whole.fields.items()
+        if name.startswith("magnetization")
+    }

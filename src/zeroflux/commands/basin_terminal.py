@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from zeroflux.analysis.frame_report import FrameReport
 from zeroflux.analysis.outputs import to_json
 from zeroflux.analysis.run import run_basins
-from zeroflux.commands.basin_tables import atom_table, trajectory_table
+from zeroflux.analysis.tables import atom_table, trajectory_table
 from zeroflux.errors import ConfigError
 from zeroflux.terminal import print_whole
 
@@ -45,7 +45,12 @@ def run_on_terminal(
             bar.update(task, total=n_frames, advance=1, description=report.source)
 
         reports = run_basins(
-            densities, on_frame=advance, output=output, save_labels=save_labels, **options
+            densities,
+            output=output,
+            save_labels=save_labels,
+            on_found=lambda words: errors.print(words, soft_wrap=True, highlight=False),
+            on_frame=advance,
+            **options,
         )
     written = [path for path in (output, save_labels) if path]
     if n_old:

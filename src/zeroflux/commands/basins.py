@@ -14,18 +14,21 @@ def basins_command(
     density: Annotated[
         list[str],
         typer.Argument(
-            help="Densities: cube, CHGCAR, XSF, .npy, .npz, HDF5, Zarr.", metavar="DENSITY..."
+            help="Densities: cube, CHGCAR, XSF, vaspwave.h5, .npy, .npz, HDF5, Zarr, or the folder "
+            "of a VASP, CP2K or Quantum ESPRESSO run.",
+            metavar="DENSITY...",
         ),
     ],
     integrate: Annotated[
         list[str] | None,
-        typer.Option(
-            help="Field to integrate: FILE, or NAME=FILE::DATASET@UNIT."
-        ),
+        typer.Option(help="Field to integrate: FILE, or NAME=FILE::DATASET@UNIT."),
     ] = None,
     reference: Annotated[
         list[str] | None,
-        typer.Option(help="Density that defines the basins; several are added (AECCAR0, AECCAR2)."),
+        typer.Option(
+            help="Density that defines the basins; several are added. `none`: DENSITY itself.",
+            show_default="AECCAR0 + AECCAR2 beside a CHGCAR",
+        ),
     ] = None,
     method: Annotated[MethodName, typer.Option(help="How points are divided.")] = "weight",
     threads: Annotated[int, typer.Option(min=1, help="Threads.")] = 1,
@@ -73,7 +76,7 @@ def basins_command(
     run_on_terminal(
         density,
         integrate=integrate or (),
-        reference=reference or (),
+        reference=() if reference == ["none"] else reference,
         method=method,
         n_threads=threads,
         output=output,

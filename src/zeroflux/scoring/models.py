@@ -44,21 +44,40 @@ class Predictions:
 Predict = Callable[[], Predictions]
 
 
-def row_names(models: Sequence[str], *, taken: Sequence[str] = ()) -> list[str]:
+@dataclass(frozen=True, eq=False)
+class NamedCalculator:
+    """An ASE calculator in memory, with the name of its row."""
+
+    name: str
+    calculator: Any
+
+
+Model = str | NamedCalculator
+"""What can be scored: words that name it, or the calculator itself."""
+
+
+def row_names(models: Sequence[Model], *, taken: Sequence[str] = ()) -> list[str]:
     """A name for each model that no other has: the stem of a file where that is enough.
 
     Files of one stem go by their paths, and what is given twice is numbered.
     """
-    given_names = [standalone.named(model)[0] for model in models]
-    names = [name or _stem(model) for name, model in zip(given_names, models, strict=True)]
+    given_names = [_own_name(model) for model in models]
+    names = [name or _stem(str(m)) for name, m in zip(given_names, models, strict=True)]
     clash = {name for name, count in Counter([*names, *taken]).items() if count > 1}
-    names = [given if name in clash else name for given, name in zip(models, names, strict=True)]
+    names = [
+        model if name in clash and isinstance(model, str) else name
+        for model, name in zip(models, names, strict=True)
+    ]
     seen = Counter(taken)
     unique = []
     for name in names:
         seen[name] += 1
         unique.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return unique
+
+
+def _own_name(model: Model) -> str:
+    return model.name if isinstance(model, NamedCalculator) else standalone.named(model)[0]
 
 
 def _stem(model: str) -> str:
@@ -71,7 +90,7 @@ def _stem(model: str) -> str:
 
 
 def opened(
-    model: str, frames: Sequence[Frame], *, keys: Mapping[str, str] | None = None
+    model: Model, frames: Sequence[Frame], *, keys: Mapping[str, str] | None = None
 ) -> Predict:
     """A model given as a user gives it, ready to predict the frames.
 
@@ -83,7 +102,8 @@ def opened(
     model
         A checkpoint of zeroflux, a file of extended XYZ with ``energies``,
         ``package.module:callable?key=value&key=value``, where the callable returns an ASE
-        calculator, or a name of `zeroflux.predict.KNOWN`; ``NAME=`` before any of them.
+        calculator, or a name of `zeroflux.predict.KNOWN`; ``NAME=`` before any of them. Or an ASE
+        calculator in memory.
     frames
         Configurations; a file has to hold the same ones in the same order.
     keys
@@ -94,6 +114,8 @@ def opened(
     ModelError
         If it is none of these, cannot be loaded, or gives no per-atom energies.
     """
+    if isinstance(model, NamedCalculator):
+        return _from_calculator(model.name, model.calculator, frames)
     model = standalone.named(model)[1]
     path = Path(model)
     if path.name.endswith(STRUCTURE_SUFFIXES):
@@ -101,7 +123,9 @@ def opened(
         return lambda: found
     if path.is_file():
         return _from_checkpoint(path, frames)
-    return _from_calculator(model, frames)
+    with _as_model_error():
+        calculator = standalone.calculator_of(model)
+    return _from_calculator(model, calculator, frames)
 
 
 def key_names(text: str) -> dict[str, str]:
@@ -223,10 +247,8 @@ def _from_file(path: Path, frames: Sequence[Frame], keys: Mapping[str, str]) -> 
     )
 
 
-def _from_calculator(model: str, frames: Sequence[Frame]) -> Predict:
-    """Energies by an ASE calculator from a Python entry or a known name."""
-    with _as_model_error():
-        calculator = standalone.calculator_of(model)
+def _from_calculator(model: str, calculator: Any, frames: Sequence[Frame]) -> Predict:
+    """Energies by an ASE calculator."""
     _of_calculator(calculator, frames[0], f"{model} on frame 0")
 
     def predict() -> Predictions:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from zeroflux.errors import ConfigError, missing_extra
 from zeroflux.evaluation import Achieved
@@ -22,6 +22,9 @@ from zeroflux.scoring.reference import write_atoms
 from zeroflux.scoring.remarks import convention_words
 from zeroflux.scoring.report import ScoreReport
 from zeroflux.units import ELECTRONVOLT
+
+if TYPE_CHECKING:
+    from zeroflux.scoring.pools import PoolsReport
 
 OUTPUTS = (".csv", ".json", ".html", ".extxyz")
 
@@ -75,6 +78,15 @@ def write_output(report: ScoreReport, path: Path) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be written ({error.strerror}). Name another.") from error
+
+
+def rows_of(report: ScoreReport | PoolsReport) -> list[dict[str, Any]]:
+    """Local scores as records, the columns those of the CSV; of several pools with ``pool``."""
+    reports = getattr(report, "reports", None)
+    if reports is not None:
+        return [{"pool": pool, **row} for pool, one in reports.items() for row in rows_of(one)]
+    table = model_table(report.models)
+    return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
 
 def _csv(report: ScoreReport) -> str:

@@ -13,7 +13,7 @@ from zeroflux.evaluation import Achieved, pooled_achieved
 from zeroflux.report.table import Table, table_csv
 from zeroflux.report.tables import model_table
 from zeroflux.scoring.baselines import stream
-from zeroflux.scoring.models import row_names
+from zeroflux.scoring.models import Model, row_names
 from zeroflux.scoring.outputs import achieved_payload, score_payload, without_nan
 from zeroflux.scoring.report import ScoreReport
 
@@ -56,8 +56,8 @@ def pools_of(data: Path) -> list[Path]:
 
 def run_pools(
     pools: Sequence[Path],
-    models: Sequence[str],
-    scored: Callable[[Path, Sequence[str]], ScoreReport],
+    models: Sequence[Model],
+    scored: Callable[[Path, Sequence[Model]], ScoreReport],
     *,
     seed: int,
     tell: Callable[[str], object],
@@ -76,7 +76,7 @@ def run_pools(
         tell(f"{label}:")
         stem = row_names([str(pool)])[0]
         try:
-            reports[label] = scored(pool, [model.replace("{pool}", stem) for model in models])
+            reports[label] = scored(pool, [_in_pool(model, stem) for model in models])
         except ModelError as error:
             tell(f"error: {label}: {error}")
     if not reports:
@@ -99,13 +99,20 @@ def run_pools(
     return PoolsReport(reports, achieved, missing)
 
 
-def _named(models: Sequence[str]) -> list[str]:
+def _named(models: Sequence[Model]) -> list[Model]:
     """Every model with its row's name before it: the same row in all pools."""
     from zeroflux.predict import named
 
-    rows = row_names([model.replace("{pool}", "") for model in models])
-    pairs = zip(rows, models, strict=True)
-    return [model if named(model)[0] else f"{row}={model}" for row, model in pairs]
+    rows = row_names([_in_pool(model, "") for model in models])
+    return [
+        f"{row}={model}" if isinstance(model, str) and not named(model)[0] else model
+        for row, model in zip(rows, models, strict=True)
+    ]
+
+
+def _in_pool(model: Model, pool: str) -> Model:
+    """A model whose file has ``{pool}`` in its name."""
+    return model.replace("{pool}", pool) if isinstance(model, str) else model
 
 
 def write_pools(several: PoolsReport, path: Path) -> None:

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from zeroflux.frames import Frame
     from zeroflux.labels import Label
     from zeroflux.report import ModelResult
-    from zeroflux.scoring.models import Predictions
+    from zeroflux.scoring.models import Model, Predictions
 
 
 def run_score(
     data: Path,
-    models: Sequence[str],
+    models: Sequence[Model],
     *,
     reference: Reference = "direct",
     training: Path | None = None,
@@ -175,7 +175,7 @@ class _Predict:
 
     def __init__(
         self,
-        models: Sequence[str],
+        models: Sequence[Model],
         frames: list[Frame],
         keys: Mapping[str, str] | None,
         refuse: Callable[[str], object] | None,

@@ -63,6 +63,8 @@ class VolumetricData:
     """Atoms of each group of a VASP header; each group has an entry in the POTCAR."""
     relative_cell_error: float = 0.0
     """Bound of the relative error of the cell volume from the digits printed in the file."""
+    has_more: bool = False
+    """Whether the file holds further fields, such as the magnetization, that were not read."""
     first_value_line: int = 0
     """Line of the first value of the first field in a text file; 0 for a binary one."""
 

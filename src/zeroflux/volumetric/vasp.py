@@ -99,7 +99,9 @@ def read(
         first_value_line = source.line
         blocks = [read_planes(source, shape, factor=factor)]
         # also for the first block alone: values too many must not go unnoticed
-        while _another_block(source, grid_tokens, sum(group_sizes)) and not only_first:
+        while has_more := _another_block(source, grid_tokens, sum(group_sizes)):
+            if only_first:
+                break
             blocks.append(read_planes(source, shape, factor=factor))
             if len(blocks) > 4:
                 raise source.error(
@@ -119,6 +121,7 @@ def read(
         units=dict.fromkeys(names, ATOMIC_UNIT_OF[unit]),
         source=path,
         group_sizes=group_sizes,
+        has_more=has_more,
         first_value_line=first_value_line,
     )
 

@@ -80,6 +80,7 @@ def read(path: Path, *, only_first: bool = False, n_threads: int = 1) -> Volumet
         units=dict.fromkeys(kept, "1/bohr^3"),
         source=path,
         group_sizes=group_sizes,
+        has_more=len(kept) < len(names),
     )
 
 

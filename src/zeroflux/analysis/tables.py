@@ -11,23 +11,23 @@ from rich.table import Table
 from zeroflux.analysis.frame_report import FrameReport
 
 TITLES = {
-    "population_e": "electrons (e)",
-    "charge_e": "charge (e)",
-    "volume_angstrom3": "volume (Å³)",
-    "laplacian_e_per_angstrom2": "∫∇²ρ (e/Å²)",
-    "attractor_distance_angstrom": "attractor (Å)",
-    "surface_distance_angstrom": "surface (Å)",
+    "population": "electrons (e)",
+    "charge": "charge (e)",
+    "volume": "volume (Å³)",
+    "laplacian": "∫∇²ρ (e/Å²)",
+    "attractor_distance": "attractor (Å)",
+    "surface_distance": "surface (Å)",
 }
 
 
-_SMALL = ("laplacian_e_per_angstrom2", "coarse_change")
+_SMALL = ("laplacian", "coarse_change")
 
 
 def atom_table(report: FrameReport) -> Table:
     """One frame for the terminal: a row for each atom, sums and grid totals below."""
-    hidden = {"x_angstrom", "y_angstrom", "z_angstrom", "valence_e"}
+    hidden = {"x", "y", "z", "valence"}
     if report.valence_source is None:
-        hidden.add("charge_e")
+        hidden.add("charge")
     keys = [key for key in report.columns if key not in hidden]
     table = Table(title=f"{report.source}: {report.method} basins", show_footer=False)
     table.add_column("atom", justify="right")
@@ -60,12 +60,12 @@ def trajectory_table(reports: Sequence[FrameReport]) -> Table:
                   "non-nuclear", "remarks"):  # fmt: skip
         table.add_column(title, justify="left" if title == "source" else "right")
     for report in reports:
-        flux = np.abs(report.columns["laplacian_e_per_angstrom2"]).max()
+        flux = np.abs(report.columns["laplacian"]).max()
         table.add_row(
             str(report.frame),
             report.source,
             str(report.n_atoms),
-            f"{report.totals['population_e']['sum']:.6f}" if report.totals else "?",
+            f"{report.totals['population']['sum']:.6f}" if report.totals else "?",
             f"{flux:.1e}" if report.totals else "?",
             str(report.attractors["n_non_nuclear"]) if report.totals else "?",
             str(len(report.remarks)),
@@ -78,4 +78,4 @@ def _shown(key: str, value: float, *, is_difference: bool = False) -> str:
         return "?"
     if is_difference or any(part in key for part in _SMALL):
         return f"{value:.1e}"
-    return f"{value:.3f}" if key.endswith("distance_angstrom") else f"{value:.5f}"
+    return f"{value:.3f}" if key.endswith("distance") else f"{value:.5f}"

@@ -1,0 +1,90 @@
+"""What a calculation's folder holds: the density, and what belongs to it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from zeroflux.errors import ConfigError
+
+_PACKED = ("", ".gz", ".xz", ".bz2")
+_DENSITIES = (
+    ("VASP", re.compile(r"(CHGCAR|vaspwave\.h5)(\.gz|\.xz|\.bz2)?")),
+    ("CP2K", re.compile(r".*ELECTRON_DENSITY.*\.cube(\.gz|\.xz|\.bz2)?")),
+    ("cube or XSF", re.compile(r".*\.(cube|cub|xsf)(\.gz|\.xz|\.bz2)?", re.IGNORECASE)),
+)
+"""In the order in which they are looked for; a CP2K run also writes cubes of other fields."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is divided, and by which reference."""
+
+    density: str
+    """File of the density."""
+    reference: tuple[str, ...]
+    """Densities whose sum defines the basins; none means the density itself."""
+    words: str
+    """What was taken, in one line; empty if it is what was named and nothing more."""
+
+
+def find_inputs(given: str) -> Found:
+    """The density of a folder, or a named one, with the all-electron densities beside it.
+
+    A folder's density is its CHGCAR, else vaspwave.h5, CP2K's ``ELECTRON_DENSITY`` cube, or the
+    only cube or XSF file. AECCAR0 and AECCAR2 (VASP's core and valence density, LAECHG) beside a
+    CHGCAR are its reference. The readers find POTCAR and vaspout.h5 themselves.
+
+    Raises
+    ------
+    ConfigError
+        If a folder has no density, or several.
+    """
+    path = Path(given)
+    is_folder = path.is_dir() and not any((path / m).exists() for m in ("zarr.json", ".zgroup"))
+    density = _density_of(path) if is_folder else path
+    reference = _reference_of(density)
+    parts = [str(density)] if is_folder else []
+    if reference:
+        parts.append(f"reference {' + '.join(p.name for p in reference)}")
+    beside = [name for name in ("POTCAR", "POTCAR.gz") if density.with_name(name).is_file()]
+    if parts and beside:
+        parts.append(beside[0])
+    return Found(
+        density=str(density) if is_folder else given,
+        reference=tuple(map(str, reference)),
+        words=f"found {', '.join(parts)}" if parts else "",
+    )
+
+
+def _density_of(folder: Path) -> Path:
+    files = sorted(p for p in folder.iterdir() if p.is_file())
+    for kind, pattern in _DENSITIES:
+        found = [p for p in files if pattern.fullmatch(p.name)]
+        if len(found) > 1 and kind != "VASP":
+            raise ConfigError(
+                f"{folder}: found {len(found)} files that may be the density ("
+                f"{', '.join(p.name for p in found[:5])}); expected one. Name the file."
+            )
+        if found:
+            return found[0]
+    raise ConfigError(
+        f"{folder}: found no density; expected CHGCAR, vaspwave.h5, a cube or an XSF file. Name "
+        "the file, or have the program write it."
+    )
+
+
+def _reference_of(density: Path) -> Sequence[Path]:
+    """AECCAR0 and AECCAR2 beside a CHGCAR, if both are there and not empty."""
+    if not re.fullmatch(r"CHGCAR(\.gz|\.xz|\.bz2)?", density.name):
+        return ()
+    parts = []
+    for name in ("AECCAR0", "AECCAR2"):
+        there = [density.with_name(name + packed) for packed in _PACKED]
+        there = [p for p in there if p.is_file() and p.stat().st_size]
+        if not there:
+            return ()
+        parts.append(there[0])
+    return parts

@@ -1,0 +1,195 @@
+"""The public calls: their names, and that each gives what the commands give."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.calculators.lj import LennardJones
+from ase.io import read
+
+import zeroflux as zf
+from zeroflux.analysis.found import find_inputs
+from zeroflux.errors import ConfigError, FileFormatError
+from zeroflux.grids import UniformGrid
+from zeroflux.partition import gaussian_promolecule
+from zeroflux.units import ANGSTROM
+from zeroflux.volumetric import VolumetricData, write_volumetric
+
+PUBLIC = {
+    *("basins", "label", "score", "Basins", "Scores", "read_volumetric"),
+    *("Calculator", "Frame", "Label", "BasinTerms", "Partition", "UniformGrid"),
+}
+TERMS = [((7.5, 0.9), (0.5, 3.0)), ((7.0, 0.6), (1.0, 2.0))]
+
+
+def test_public_names_are_these():
+    assert set(zf.__all__) == PUBLIC
+    assert set(dir(zf)) >= PUBLIC
+    assert all(getattr(zf, name) is not None for name in PUBLIC)
+
+
+def test_help_shows_the_three_calls_and_the_import_is_light():
+    code = "import sys, zeroflux; print(zeroflux.__doc__); print('numpy' in sys.modules)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    for call in ("zf.basins(", "zf.label(", "zf.score("):
+        assert call in out.stdout
+    assert out.stdout.rstrip().endswith("False")
+
+
+@pytest.fixture
+def atoms() -> Atoms:
+    return Atoms(
+        "ArKr", positions=[[1.0, 1.2, 1.1], [3.6, 3.4, 3.7]], cell=[5.2, 5.6, 6.0], pbc=True
+    )
+
+
+@pytest.fixture
+def data(atoms) -> VolumetricData:
+    """Densities of a mixed pair of atoms, and a magnetization that is a tenth of it."""
+    frame = zf.Frame.from_ase(atoms)
+    grid = UniformGrid(cell=frame.cell, shape=(40, 42, 44))
+    density = gaussian_promolecule(frame, grid, TERMS)
+    fields = {"total": density, "magnetization": 0.1 * density}
+    return VolumetricData(
+        grid=grid, fields=fields, frame=frame, units=dict.fromkeys(fields, "1/bohr^3")
+    )
+
+
+@pytest.fixture
+def run(data, tmp_path):
+    """Folder of a spin-polarised VASP run: the valence density dips, the reference does not."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    write_volumetric(folder / "CHGCAR", data)
+    total = {"total": data.fields["total"]}
+    for name, share in (("AECCAR0", 0.25), ("AECCAR2", 0.75)):
+        fields = {"total": share * total["total"]}
+        write_volumetric(
+            folder / name,
+            VolumetricData(grid=data.grid, fields=fields, frame=data.frame),
+        )
+    potcar = [
+        f" TITEL  = PAW_PBE {s} 01Jan2000\n POMASS = 1.0; ZVAL   =    8.000\n" for s in ("Ar", "Kr")
+    ]
+    (folder / "POTCAR").write_text("".join(potcar))
+    return folder
+
+
+def test_a_file_an_array_and_pymatgen_give_the_same(run, data, atoms):
+    from pymatgen.io.vasp.outputs import Chgcar
+
+    of_file = zf.basins(run / "CHGCAR", reference=())
+    density = data.fields["total"] * ANGSTROM**3
+    of_array = zf.basins(density, atoms, valence={"Ar": 8, "Kr": 8})
+    of_pymatgen = zf.basins(Chgcar.from_file(run / "CHGCAR"), valence={"Ar": 8, "Kr": 8})
+    for other in (of_array, of_pymatgen):
+        np.testing.assert_allclose(other.charges, of_file.charges, atol=1e-5)
+        np.testing.assert_allclose(other.volumes, of_file.volumes, atol=1e-4)
+    assert of_file.volumes.sum() == pytest.approx(atoms.get_volume(), rel=1e-6)
+    assert abs(of_file.charges.sum()) < 1e-4
+    np.testing.assert_allclose(of_pymatgen.moments, 0.1 * of_pymatgen.populations, rtol=1e-6)
+    assert of_array.moments is None
+
+
+def test_a_folder_is_a_density_with_reference_valences_and_moments(run, capsys):
+    from zeroflux.analysis.run import run_basins
+
+    result = zf.basins(run)
+    np.testing.assert_allclose(result.moments, 0.1 * result.populations, rtol=1e-5)
+    assert result.report.valence_source == "POTCAR"
+    said = []
+    run_basins([run], on_found=said.append)
+    assert said == [f"found {run / 'CHGCAR'}, reference AECCAR0 + AECCAR2, POTCAR"]
+    (run / "AECCAR2").unlink()
+    assert find_inputs(str(run)).reference == ()
+
+
+def test_folders_without_one_density_are_refused(tmp_path, data):
+    with pytest.raises(ConfigError, match="no density"):
+        zf.basins(tmp_path)
+    for name in ("a.cube", "b.cube"):
+        write_volumetric(tmp_path / name, data)
+    with pytest.raises(ConfigError, match=r"2 files that may be the density \(a.cube, b.cube\)"):
+        zf.basins(tmp_path)
+    write_volumetric(tmp_path / "run-ELECTRON_DENSITY-1_0.cube", data)
+    assert find_inputs(str(tmp_path)).density.endswith("run-ELECTRON_DENSITY-1_0.cube")
+
+
+def test_arrays_that_are_no_density_are_refused(data, atoms):
+    with pytest.raises(FileFormatError, match="without atoms"):
+        zf.basins(data.first)
+    with pytest.raises(FileFormatError, match=r"shape \(3,\)"):
+        zf.basins(np.ones(3), atoms)
+    with pytest.raises(FileFormatError, match="unit 'e'"):
+        zf.basins(data.first, atoms, unit="e")
+
+
+def test_acf_is_read_by_pymatgen_and_by_ase(run, tmp_path, monkeypatch):
+    from ase.io.bader import attach_charges
+    from pymatgen.command_line.bader_caller import BaderAnalysis
+
+    result = zf.basins(run)
+    result.write(tmp_path / "ACF.dat")
+    atoms = result.atoms.copy()
+    attach_charges(atoms, str(tmp_path / "ACF.dat"))
+    np.testing.assert_allclose(
+        atoms.get_initial_charges(), atoms.numbers - result.populations, atol=2e-6
+    )
+    monkeypatch.chdir(tmp_path)
+    theirs = BaderAnalysis.__new__(BaderAnalysis)
+    theirs.__dict__.update(is_vasp=True, parse_atomic_densities=False)
+    parsed = theirs._parse_acf() if hasattr(theirs, "_parse_acf") else None
+    if parsed is None:
+        pytest.fail("pymatgen's reader has another name")
+    np.testing.assert_allclose([d["charge"] for d in parsed], result.populations, atol=1e-6)
+    np.testing.assert_allclose([d["atomic_vol"] for d in parsed], result.volumes, atol=1e-6)
+    assert theirs.nelectrons == pytest.approx(result.populations.sum(), abs=1e-4)
+
+
+def test_compat_has_pymatgens_attributes(run):
+    from zeroflux.compat import BaderAnalysis
+
+    result, bader = zf.basins(run), BaderAnalysis.from_path(run)
+    assert bader.get_partial_charge(0) == pytest.approx(result.charges[0])
+    assert bader.get_charge_transfer(1, nelect=7) == pytest.approx(result.populations[1] - 7)
+    assert bader.nelectrons == pytest.approx(result.populations.sum())
+    assert bader.data[1]["atomic_vol"] == pytest.approx(result.volumes[1])
+    structure = bader.get_oxidation_state_decorated_structure()
+    assert structure[0].specie.oxi_state == pytest.approx(result.charges[0])
+    charges = bader.get_charge_decorated_structure().site_properties["charge"]
+    np.testing.assert_allclose(charges, -result.populations)
+
+
+def test_outputs_have_the_names_of_labels(run, tmp_path):
+    result = zf.basins(run)
+    result.write(tmp_path / "b.extxyz")
+    atoms = read(tmp_path / "b.extxyz")
+    np.testing.assert_allclose(atoms.arrays["basin_charge"], result.charges, atol=1e-7)
+    np.testing.assert_allclose(atoms.arrays["basin_volume"], result.volumes, atol=1e-6)
+    assert f"{result.populations[0]:.5f}" in result.table()
+
+
+def test_labels_of_one_structure_and_of_many():
+    crystal = bulk("Ar", "fcc", a=5.4, cubic=True)
+    settings = {"basis": "DZVP-MOLOPT-PBE-GTH-q8", "workers": {"kind": "serial"}}
+    one = zf.label(crystal, cutoff=90, **settings)
+    assert one.get_potential_energy() == pytest.approx(one.arrays["basin_energy"].sum())
+    assert set(one.arrays) >= {"neutral_energy", "stockholder_energy", "orbital_energy"}
+    (same,) = zf.label([crystal], cutoff=90, partitions=False, **settings)
+    np.testing.assert_allclose(same.arrays["basin_energy"], one.arrays["basin_energy"], atol=1e-9)
+    with pytest.raises(ConfigError, match="`basiss`"):
+        zf.label(crystal, basiss="x")
+
+
+def test_scores_of_calculators_and_names(tmp_path):
+    ours = LennardJones(sigma=3.4, epsilon=0.0103, rc=12.0)
+    report = zf.score("dimers", {"ours": ours, "lj": "lj"}, n_bootstrap=20)
+    assert {"ours", "lj", "E/N"} <= {row["model"] for row in report.table}
+    assert set(report.achieved) >= {"ours", "lj"}
+    report.write(tmp_path / "scores.json")
+    assert (tmp_path / "scores.json").stat().st_size > 1000
+    several = zf.score(["dimers", "clusters"], LennardJones(sigma=3.4, rc=12.0), n_bootstrap=20)
+    assert {row["pool"] for row in several.table} == {"dimers", "clusters"}
