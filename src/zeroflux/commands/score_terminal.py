@@ -85,7 +85,7 @@ def check_output(path: Path, *, has_terms: bool = True, n_pools: int = 1) -> Non
             "or .extxyz."
         )
     if path.suffix == ".html":
-        for package in ("jinja2", "plotly"):
+        for package in ("jinja2",):
             if find_spec(package) is None:
                 raise missing_extra(package, "report")
     if not path.parent.is_dir():

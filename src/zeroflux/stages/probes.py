@@ -99,7 +99,9 @@ def dimer_frame(numbers: tuple[int, int], distance: float) -> Frame:
     return Frame(np.array(numbers), positions, BOX * np.eye(3))
 
 
-def dimer_curves(labels: Sequence[Label], models: Mapping[str, Model]) -> list[DimerCurve]:
+def dimer_curves(
+    labels: Sequence[Label], models: Sequence[tuple[ModelResult, Model]]
+) -> list[DimerCurve]:
     """Interaction energies of two atoms: by the labels where there are some, and by models."""
     from zeroflux.potentials.energy import predictions
     from zeroflux.report import DimerCurve
@@ -112,13 +114,15 @@ def dimer_curves(labels: Sequence[Label], models: Mapping[str, Model]) -> list[D
         points = _labelled_dimers(labels, pair)
         if len(points) > 1:
             curves.append(DimerCurve(name, "DFT", points[:, 0], points[:, 1]))
-        for title, model in models.items():
+        for result, model in models:
             if not set(pair) <= set(model.species):
                 continue
             frames = [dimer_frame(pair, r) for r in DISTANCES]
             alone = sum(float(model.local_energies([atom_frame(z)])[0][0]) for z in pair)
             energy = np.array([each.sum() for each in predictions([model], frames)[0]]) - alone
-            curves.append(DimerCurve(name, title, DISTANCES, energy))
+            size = result.n_parameters
+            title = f"{result.architecture}, {size:,} parameters"
+            curves.append(DimerCurve(name, title, DISTANCES, energy, result.trained_on, size))
     return curves
 
 

@@ -97,25 +97,17 @@ def _places(labels: Sequence[Label], split: Mapping[str, Any]) -> list[str]:
 
 def _study(run: Run, data: ReportData) -> dict[str, Any]:
     """Slopes, associations, verdicts and ambiguity."""
-    from zeroflux.report import SizeTrend
 
     settings = run.config.evaluate
     rng = np.random.default_rng(settings.seed)
     n_bootstrap = settings.n_bootstrap
     cells = study.size_cells(data.networks, n_bootstrap=n_bootstrap, rng=rng)
     found = study.associations(data.main_networks, n_bootstrap=n_bootstrap, rng=rng)
-    trends = []
-    sets = list(dict.fromkeys(m.trained_on for m in data.main_networks))
-    for name in sets:
-        own = [m for m in data.main_networks if m.trained_on == name]
-        trend = study.set_trend(own, n_bootstrap=n_bootstrap, rng=rng)
-        if trend is not None:
-            trends.append(SizeTrend("all systems" if len(sets) == 1 else name, trend))
     labels = [data.labels[k] for k in data.evaluated]
     return {
         "cells": cells,
         "associations": found,
-        "trends": trends,
+        "mean_slope": study.mean_slope(cells),
         "claims": study.judged(run.config.report.claims, cells, found),
         "ambiguities": study.ambiguities(
             data.main_networks,
@@ -149,11 +141,7 @@ def _probes(run: Run, data: ReportData, labels: Sequence[Label]) -> dict[str, An
         "checkpoints": probes.checkpoints(labels, named),
         "dimers": probes.dimer_curves(
             labels,
-            {
-                model_title(data, m): models[m.name]
-                for m in shown
-                if len(models[m.name].species) == widest
-            },
+            [(m, models[m.name]) for m in shown if len(models[m.name].species) == widest],
         ),
         "reaches": probes.reaches(typical, models, evaluated, data.evaluated_places),
         "rigidity": _rigidity(run, data, labels, typical, models),

@@ -1,0 +1,195 @@
+"""What the page tells, in its order: the question, one figure, a section a question."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from zeroflux.report.chart import Chart
+from zeroflux.report.data import ReportData
+from zeroflux.report.headlines import (
+    Headline,
+    emergence,
+    evidence,
+    headlines,
+    locality,
+    shortcut,
+    size_effect,
+)
+
+PAPER = "arXiv:2403.00377"
+FINDINGS = ("error-by-size", "local-parity", "shortcut-overview", "component-correlation")
+"""Charts that can carry the finding, the first that the data allow."""
+MAX_CARDS = 3
+VERDICTS = {
+    "supported": "Supported",
+    "refuted": "Refuted",
+    "undecided": "Undecided",
+}
+
+
+@dataclass(frozen=True)
+class Section:
+    """One question with its figure, two lines, and what stands behind it."""
+
+    name: str
+    question: str
+    text: str
+    figures: tuple[str, ...]
+    """The first that the data allow is shown, the others go behind the details."""
+    charts: tuple[str, ...] = ()
+    tables: tuple[str, ...] = ()
+    n_panels: int = 2
+    """Panels of the figure that are shown; the details have them all."""
+
+
+def question(data: ReportData) -> str:
+    """What was asked, of what, with what, in one sentence."""
+    systems = _listed(s for s in data.systems if not any(w in s for w in _PHASES))
+    theory = _theory(data)
+    if data.networks:
+        n = len(data.networks)
+        smaller = " and do smaller ones find it better" if data.cells else ""
+        return (
+            f"Do {n:,} neural potentials, trained on nothing but total energies of {systems}"
+            f"{theory}, find the energy that the quantum theory of atoms in molecules (QTAIM) gives "
+            f"each atom,{smaller} as {PAPER} has it?".replace("atom, as", "atom, as")
+        )
+    if data.models:
+        return (
+            f"How well do the per-atom energies of {len(data.models)} models of {systems} agree "
+            f"with those of the quantum theory of atoms in molecules (QTAIM){theory}, the question "
+            f"of {PAPER}?"
+        )
+    return (
+        f"What energy does the quantum theory of atoms in molecules (QTAIM) give each atom of "
+        f"{systems or 'no system yet'}{theory}, and can it be had from total energies, as {PAPER} "
+        "has it?"
+    )
+
+
+_PHASES = ("fcc", "hcp", "cluster", "dimer")
+
+
+def _theory(data: ReportData) -> str:
+    """Functional and dispersion of the labels, where all agree."""
+    found = {
+        (str(label.info.get("functional", "")), str(label.info.get("dispersion", "")))
+        for label in data.labels
+    }
+    if len(found) != 1:
+        return ""
+    functional, dispersion = found.pop()
+    if not functional:
+        return ""
+    more = {"d3bj": " with D3 dispersion", "none": "", "": ""}.get(
+        dispersion, f" with {dispersion}"
+    )
+    return f" (density functional theory, functional {functional}{more})"
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Names with commas and an and."""
+    given = list(dict.fromkeys(names))
+    return (
+        given[0]
+        if len(given) == 1
+        else ", ".join(given[:-1]) + " and " + given[-1]
+        if given
+        else ""
+    )
+
+
+def cards(data: ReportData) -> list[Headline]:
+    """The verdicts first; without claims, what was found."""
+    found = headlines(data)
+    return list(found[: max(MAX_CARDS, len(data.claims))])
+
+
+def finding(charts: Iterable[Chart]) -> str:
+    """Name of the chart that carries the finding; empty if there is none."""
+    names = {chart.name for chart in charts}
+    return next((name for name in FINDINGS if name in names), "")
+
+
+def sections(data: ReportData) -> tuple[Section, ...]:
+    """The questions in order; what the data do not hold is left out later."""
+    return (
+        Section(
+            "atoms",
+            "Do networks find the energies of atoms?",
+            _words(emergence(data)),
+            ("error-ladder", "local-parity"),
+            ("local-parity", "total-parity"),
+            ("achieved", "achieved-by-system", "local-energies", "total-energies"),
+        ),
+        Section(
+            "size",
+            "Do smaller networks find them better?",
+            _words(size_effect(data)),
+            ("size-slopes", "error-against-size"),
+            ("error-against-size", "learning-curve"),
+            ("size-effect",),
+        ),
+        Section(
+            "transfer",
+            "Does a better decomposition help elsewhere?",
+            "Transfer: the error of total energies on systems unlike those trained on, such as other "
+            "densities, crystals, clusters and pairs of atoms.",
+            ("transfer-correlation", "fidelity-transfer", "transfer-matrix", "dimer-curves"),
+            ("fidelity-transfer", "transfer-matrix", "dimer-curves"),
+            ("transfer-correlations", "transfer-totals", "transfer-local", "checkpoints"),
+        ),
+        Section(
+            "why",
+            "What do totals leave open?",
+            "Many ways to share a total among atoms give the same total. Networks that differ by "
+            "nothing but their random start show how wide that freedom is.",
+            ("seed-ambiguity", "error-by-rigidity", "receptive-fields"),
+            ("seed-ambiguity", "error-by-rigidity", "receptive-fields"),
+            ("seed-ambiguity-table", "receptive-radius"),
+        ),
+        Section(
+            "shortcut",
+            "Can the energies be had without basins?",
+            " ".join(
+                text
+                for text in (
+                    "The shortcut: a component of the energy, scaled by slopes that are fitted on "
+                    "totals, stands in for the whole of each atom.",
+                    _words(shortcut(data)),
+                    _local(data),
+                )
+                if text
+            ),
+            ("shortcut-overview", "component-correlation"),
+            ("component-correlation", "shortcut-errors", "shortcut-parity"),
+            ("shortcuts", "slopes", "locality"),
+        ),
+        Section(
+            "labels",
+            "How good are the labels?",
+            evidence(data).sentence,
+            ("label-quality",),
+            ("radial-distribution", "sampling-energy"),
+            ("noise-floors",),
+        ),
+    )
+
+
+def _words(found: Headline | None) -> str:
+    """Outcome and sentence of a finding."""
+    return (
+        "" if found is None else f"{found.outcome[0].upper()}{found.outcome[1:]}. {found.sentence}"
+    )
+
+
+def _local(data: ReportData) -> str:
+    """Whether basin energies are local, and what that means."""
+    found = locality(data)
+    if found is None:
+        return ""
+    return (
+        "Basin energies are local, that is, near neighbours fix them: a linear model of the "
+        f"neighbours' distances finds them with a correlation of {found.outcome}."
+    )
