@@ -304,8 +304,7 @@ def comparison(
 ) -> Chart:
     """Radial distributions, pair energies, and the total energy of the dynamics."""
     radial = tuple(
-        Series(liquid, g.centres / ANGSTROM, g.values, kind="line", colour=k)
-        for k, (liquid, g, _) in enumerate(liquids)
+        Series(liquid, g.centres / ANGSTROM, g.values, kind="line") for liquid, g, _ in liquids
     )
     distance = np.linspace(max(curve.wall, 3.3 * ANGSTROM), CUTOFF, 200)
     pairs = [

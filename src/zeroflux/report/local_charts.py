@@ -138,17 +138,17 @@ def error_ladder(data: ReportData) -> Chart | None:
         ):
             errors: dict[tuple[str, int], list[float]] = {}
             for m in own:
-                if m.target == target and not m.is_baseline and m.architecture != "linear":
-                    if m.n_training_configurations == most:
-                        key = (m.architecture, m.n_parameters)
-                        errors.setdefault(key, []).append(m.home_error)
+                is_network = not m.is_baseline and m.architecture != "linear"
+                if is_network and (m.target, m.n_training_configurations) == (target, most):
+                    key = (m.architecture, m.n_parameters)
+                    errors.setdefault(key, []).append(m.home_error)
             if errors:
                 found.setdefault(title, {})[trained_on] = min(map(np.mean, errors.values()))
     keys = {"best network, from totals": "argon", "best network, shown the basin energies": "pure"}
     return Chart(
         "error-ladder",
         "Error of the local energies, between knowing nothing and knowing all",
-        "Centred local error on systems like those trained on. E/N, the mean energy per atom, gives "
+        "Local error on systems like those trained on. E/N, the mean energy per atom, gives "
         "every atom its share of the total and knows nothing of its surroundings.",
         (
             Panel(
@@ -249,7 +249,7 @@ def _architecture_series(
             size,
             error,
             is_hollow=True,
-            note=[f"{m.name}, seed {m.seed}" for m in own],
+            note=[f"{architecture}, {m.n_parameters:,}, seed {m.seed}" for m in own],
         ),
         Series(
             architecture,

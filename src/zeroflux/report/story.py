@@ -21,11 +21,6 @@ PAPER = "arXiv:2403.00377"
 FINDINGS = ("error-by-size", "local-parity", "shortcut-overview", "component-correlation")
 """Charts that can carry the finding, the first that the data allow."""
 MAX_CARDS = 3
-VERDICTS = {
-    "supported": "Supported",
-    "refuted": "Refuted",
-    "undecided": "Undecided",
-}
 
 
 @dataclass(frozen=True)
@@ -49,11 +44,11 @@ def question(data: ReportData) -> str:
     theory = _theory(data)
     if data.networks:
         n = len(data.networks)
-        smaller = " and do smaller ones find it better" if data.cells else ""
+        smaller = ", and do smaller ones find it better" if data.cells else ""
         return (
             f"Do {n:,} neural potentials, trained on nothing but total energies of {systems}"
-            f"{theory}, find the energy that the quantum theory of atoms in molecules (QTAIM) gives "
-            f"each atom,{smaller} as {PAPER} has it?".replace("atom, as", "atom, as")
+            f"{theory}, find the energy that the quantum theory of atoms in molecules (QTAIM) "
+            f"gives each atom{smaller}, as {PAPER} has it?"
         )
     if data.models:
         return (
@@ -91,13 +86,7 @@ def _theory(data: ReportData) -> str:
 def _listed(names: Iterable[str]) -> str:
     """Names with commas and an and."""
     given = list(dict.fromkeys(names))
-    return (
-        given[0]
-        if len(given) == 1
-        else ", ".join(given[:-1]) + " and " + given[-1]
-        if given
-        else ""
-    )
+    return " and ".join([*([", ".join(given[:-1])] if len(given) > 1 else []), *given[-1:]])
 
 
 def cards(data: ReportData) -> list[Headline]:
@@ -134,8 +123,8 @@ def sections(data: ReportData) -> tuple[Section, ...]:
         Section(
             "transfer",
             "Does a better decomposition help elsewhere?",
-            "Transfer: the error of total energies on systems unlike those trained on, such as other "
-            "densities, crystals, clusters and pairs of atoms.",
+            "Transfer: the error of total energies on systems unlike those trained on, such as "
+            "other densities, crystals, clusters and pairs of atoms.",
             ("transfer-correlation", "fidelity-transfer", "transfer-matrix", "dimer-curves"),
             ("fidelity-transfer", "transfer-matrix", "dimer-curves"),
             ("transfer-correlations", "transfer-totals", "transfer-local", "checkpoints"),

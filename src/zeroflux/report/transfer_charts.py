@@ -94,7 +94,10 @@ def fidelity_transfer(data: ReportData) -> Chart | None:
                         [model.home_error / MILLIELECTRONVOLT for model in own],
                         [total_error(model, target) / MILLIELECTRONVOLT for model in own],
                         colour=name.removeprefix("trained on "),
-                        note=[f"{m.name}: {m.n_parameters:,} parameters" for m in own],
+                        note=[
+                            f"{m.architecture}, {m.n_parameters:,} parameters, seed {m.seed}"
+                            for m in own
+                        ],
                     )
                 )
         panels.append(
