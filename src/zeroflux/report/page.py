@@ -136,7 +136,6 @@ def fill(template: str, *, scripts: list[str], **values: Any) -> str:
     return environment.get_template(template).render(
         style=_asset("report.css"),
         script="\n".join(_asset(name) for name in scripts),
-        cell=cell_text,
         **values,
     )
 

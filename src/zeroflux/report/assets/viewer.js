@@ -19,7 +19,7 @@
   const turnY = (a) => [[Math.cos(a), 0, Math.sin(a)], [0, 1, 0], [-Math.sin(a), 0, Math.cos(a)]];
   const EDGES = [[0, 1], [0, 2], [0, 4], [1, 3], [1, 5], [2, 3], [2, 6], [3, 7], [4, 5], [4, 6], [5, 7], [6, 7]];
 
-  // scene: atoms [{p, r, rgb}], bonds [[i, j]], cell, surface {vertices, triangles, rgb}
+  // scene: atoms [{p, r, rgb}], bonds [[i, j]], cell, surface {vertices, facets, rgb}
   Zf.Viewer = class {
     constructor(canvas, { onHover = () => {}, onPick = () => {} } = {}) {
       this.canvas = canvas;
@@ -54,10 +54,14 @@
 
     show(scene) {
       this.scene = scene;
-      const corners = scene.cell ? Zf.corners(scene.cell) : scene.atoms.map((a) => a.p);
-      const ends = [0, 1, 2].map((k) => [Math.min(...corners.map((p) => p[k])), Math.max(...corners.map((p) => p[k]))]);
-      this.centre = ends.map(([a, b]) => (a + b) / 2);
-      this.reach = Math.max(1, ...corners.concat(scene.atoms.map((a) => a.p)).map((p) => Math.hypot(...p.map((v, k) => v - this.centre[k])))) + 0.6;
+      const all = scene.atoms.map((a) => a.p), corners = scene.cell ? Zf.corners(scene.cell) : all;
+      const middle = (points) => [0, 1, 2].map((k) => (Math.min(...points.map((p) => p[k])) + Math.max(...points.map((p) => p[k]))) / 2);
+      const extent = (points, c) => Math.max(1, ...points.map((p) => Math.hypot(...p.map((v, k) => v - c[k])))) + 0.6;
+      this.centre = middle(corners);
+      this.reach = extent(corners.concat(all), this.centre);
+      // a molecule that is small in its box fills the view, with room for a surface
+      const own = middle(all), near = extent(all, own) + 1.6;
+      if (near < 0.55 * this.reach) { this.centre = own; this.reach = near; }
       this.render();
     }
 
@@ -158,18 +162,21 @@
 
   function facets(c, surface, project, jobs) {
     const at = surface.vertices.map(project);
-    surface.triangles.forEach(([i, j, k]) => {
-      const a = at[i], b = at[j], d = at[k];
+    surface.facets.forEach(([i, j, k, l]) => {
+      const a = at[i], b = at[j], d = at[k], e = at[l];
       const ux = b[0] - a[0], uy = b[1] - a[1], uz = (b[2] - a[2]) * a[3], vx = d[0] - a[0], vy = d[1] - a[1], vz = (d[2] - a[2]) * a[3];
       const n = [uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx], size = Math.hypot(...n) || 1;
-      const lit = 0.45 + 0.55 * Math.abs(n[2] / size), colour = surface.rgb.map((v) => Math.round(v * lit + 30 * (1 - lit)));
+      // the screen's y runs down: a facet that faces the eye turns the other way round
+      const isFront = n[2] < 0, lit = 0.3 + 0.7 * Math.max(0, (0.35 * n[0] + 0.4 * n[1] - 0.85 * n[2]) / size);
+      const colour = surface.rgb.map((v) => Math.round(v * lit + 20 * (1 - lit)));
       jobs.push([(a[2] + b[2] + d[2]) / 3, () => {
         c.beginPath();
         c.moveTo(a[0], a[1]);
         c.lineTo(b[0], b[1]);
         c.lineTo(d[0], d[1]);
+        c.lineTo(e[0], e[1]);
         c.closePath();
-        c.fillStyle = `rgba(${colour},0.34)`;
+        c.fillStyle = `rgba(${colour},${isFront ? 0.5 : 0.25})`;
         c.fill();
       }]);
     });
