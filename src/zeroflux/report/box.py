@@ -48,7 +48,7 @@ def boxes(data: ReportData) -> list[dict[str, Any]]:
     shown = np.unique(np.linspace(0, len(labels) - 1, min(MAX_BOXES, len(labels))).astype(int))
     return [
         {
-            "name": f"configuration {chosen[k] + 1}: {_formula(labels[k])}",
+            "name": f"{chosen[k] + 1}: {_formula(labels[k])}",
             "system": system_name(labels[k]),
             "symbols": [chemical_symbols[z] for z in labels[k].frame.atomic_numbers],
             "positions": _wrapped(labels[k]).round(3).tolist(),

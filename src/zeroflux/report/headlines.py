@@ -58,7 +58,7 @@ def evidence(data: ReportData) -> Headline:
     converged = sum(label.is_converged for label in data.labels)
     failed = len(data.labels) - converged
     seeds = _fewest_seeds(data)
-    sentence = f"{_count(converged, 'labelled configuration')} of {', '.join(data.systems)}"
+    sentence = f"{_count(converged, 'labelled configuration')} of {_system_words(data.systems)}"
     sentence += f", {failed} more did not converge and were left out" if failed else ""
     if data.networks:
         sentence += (
@@ -102,7 +102,7 @@ def emergence(data: ReportData) -> Headline | None:
     return Headline(
         "Local energies from totals",
         outcome,
-        "Centred error of the best model that saw totals only, on systems like those trained on.",
+        "Local error of the best model that saw totals only, on systems like those trained on.",
         tuple(text for _, text in found),
     )
 
@@ -263,10 +263,14 @@ def _claim_sentence(claim: JudgedClaim) -> str:
         if claim.unit
         else f"The partial rank correlation is {_plain(value)}"
     )
-    return (
-        f"{what} ({interval}); the criterion, set beforehand, asks for the whole interval "
-        f"{wanted} {limit_text}."
-    )
+    return f"{what} ({interval}); the claim, set beforehand, needs all of it {wanted} {limit_text}."
+
+
+def _system_words(systems: Sequence[str]) -> str:
+    """Systems by name; of more than a few, the first and how many more."""
+    if len(systems) <= 4:
+        return ", ".join(systems)
+    return f"{', '.join(systems[:3])} and {len(systems) - 3} more kinds of systems"
 
 
 def _count(number: int, noun: str) -> str:

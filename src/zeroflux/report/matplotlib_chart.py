@@ -34,6 +34,8 @@ def save_charts(charts: Sequence[Chart], folder: Path) -> list[Path]:
         axes = np.atleast_1d(figure.subplots(n_rows, n_columns, squeeze=False)).ravel()
         for ax, panel in zip(axes, chart.panels, strict=False):
             _draw(ax, panel, tints)
+            for artist in (*ax.lines, *ax.collections):
+                artist.set_in_layout(False)  # marks lie inside their axes: no need to measure them
         for ax in axes[len(chart.panels) :]:
             ax.set_visible(False)
         handles: dict[str, Any] = {}
@@ -52,6 +54,7 @@ def save_charts(charts: Sequence[Chart], folder: Path) -> list[Path]:
             path = folder / f"{chart.name}.{suffix}"
             figure.savefig(path, dpi=160, metadata={"Date": None} if suffix == "svg" else None)
             written.append(path)
+            figure.set_layout_engine("none")  # what the first file settled holds for the second
     return written
 
 

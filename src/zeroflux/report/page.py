@@ -17,7 +17,7 @@ from zeroflux.report.chart_json import chart_json, plain, tint_style
 from zeroflux.report.charts import all_charts
 from zeroflux.report.data import ReportData
 from zeroflux.report.headlines import size_effect
-from zeroflux.report.story import Section, cards, finding, question, sections
+from zeroflux.report.story import Section, cards, finding, question, sections, theory
 from zeroflux.report.table import Table, table_csv
 from zeroflux.report.tables import all_tables
 
@@ -76,6 +76,7 @@ def render(data: ReportData, charts: tuple[Chart, ...], tables: tuple[Table, ...
         "report.html",
         title=data.title,
         question=question(data),
+        theory=theory(data),
         cards=cards(data),
         hero=by_name.get(hero),
         hero_title=f"Ten times the parameters: the local error {trend.outcome}"

@@ -13,9 +13,9 @@ from zeroflux.report.headlines import (
     evidence,
     headlines,
     locality,
-    shortcut,
     size_effect,
 )
+from zeroflux.units import MILLIELECTRONVOLT
 
 PAPER = "arXiv:2403.00377"
 FINDINGS = ("error-by-size", "local-parity", "shortcut-overview", "component-correlation")
@@ -41,33 +41,32 @@ class Section:
 def question(data: ReportData) -> str:
     """What was asked, of what, with what, in one sentence."""
     systems = _listed(s for s in data.systems if not any(w in s for w in _PHASES))
-    theory = _theory(data)
     if data.networks:
         n = len(data.networks)
         smaller = ", and do smaller ones find it better" if data.cells else ""
         return (
-            f"Do {n:,} neural potentials, trained on nothing but total energies of {systems}"
-            f"{theory}, find the energy that the quantum theory of atoms in molecules (QTAIM) "
-            f"gives each atom{smaller}, as {PAPER} has it?"
+            f"Do {n:,} neural potentials, trained on total energies alone, find the energy that "
+            "the quantum theory of atoms in molecules (QTAIM) gives each atom of "
+            f"{systems}{smaller}, "
+            f"as {PAPER} has it?"
         )
     if data.models:
         return (
             f"How well do the per-atom energies of {len(data.models)} models of {systems} agree "
-            f"with those of the quantum theory of atoms in molecules (QTAIM){theory}, the question "
-            f"of {PAPER}?"
+            f"with those of the quantum theory of atoms in molecules (QTAIM), the question of "
+            f"{PAPER}?"
         )
     return (
         f"What energy does the quantum theory of atoms in molecules (QTAIM) give each atom of "
-        f"{systems or 'no system yet'}{theory}, and can it be had from total energies, as {PAPER} "
-        "has it?"
+        f"{systems or 'no system yet'}, and can it be had from total energies, as {PAPER} has it?"
     )
 
 
 _PHASES = ("fcc", "hcp", "cluster", "dimer")
 
 
-def _theory(data: ReportData) -> str:
-    """Functional and dispersion of the labels, where all agree."""
+def theory(data: ReportData) -> str:
+    """Functional and dispersion of the labels as words, where all agree."""
     found = {
         (str(label.info.get("functional", "")), str(label.info.get("dispersion", "")))
         for label in data.labels
@@ -80,7 +79,7 @@ def _theory(data: ReportData) -> str:
     more = {"d3bj": " with D3 dispersion", "none": "", "": ""}.get(
         dispersion, f" with {dispersion}"
     )
-    return f" (density functional theory, functional {functional}{more})"
+    return f"density functional theory (functional {functional}{more})"
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -107,7 +106,7 @@ def sections(data: ReportData) -> tuple[Section, ...]:
         Section(
             "atoms",
             "Do networks find the energies of atoms?",
-            _words(emergence(data)),
+            _found(data),
             ("error-ladder", "local-parity"),
             ("local-parity", "total-parity"),
             ("achieved", "achieved-by-system", "local-energies", "total-energies"),
@@ -115,7 +114,7 @@ def sections(data: ReportData) -> tuple[Section, ...]:
         Section(
             "size",
             "Do smaller networks find them better?",
-            _words(size_effect(data)),
+            _size(data),
             ("size-slopes", "error-against-size"),
             ("error-against-size", "learning-curve"),
             ("size-effect",),
@@ -123,8 +122,7 @@ def sections(data: ReportData) -> tuple[Section, ...]:
         Section(
             "transfer",
             "Does a better decomposition help elsewhere?",
-            "Transfer: the error of total energies on systems unlike those trained on, such as "
-            "other densities, crystals, clusters and pairs of atoms.",
+            _transfer(data),
             ("transfer-correlation", "fidelity-transfer", "transfer-matrix", "dimer-curves"),
             ("fidelity-transfer", "transfer-matrix", "dimer-curves"),
             ("transfer-correlations", "transfer-totals", "transfer-local", "checkpoints"),
@@ -146,7 +144,7 @@ def sections(data: ReportData) -> tuple[Section, ...]:
                 for text in (
                     "The shortcut: a component of the energy, scaled by slopes that are fitted on "
                     "totals, stands in for the whole of each atom.",
-                    _words(shortcut(data)),
+                    _shortcut(data),
                     _local(data),
                 )
                 if text
@@ -166,11 +164,56 @@ def sections(data: ReportData) -> tuple[Section, ...]:
     )
 
 
-def _words(found: Headline | None) -> str:
-    """Outcome and sentence of a finding."""
+def _found(data: ReportData) -> str:
+    """What the best models leave, of what there is to find."""
+    found = emergence(data)
+    if found is None:
+        return ""
+    spreads = [s.spread / MILLIELECTRONVOLT for m in data.main_networks for s in m.home_scores]
     return (
-        "" if found is None else f"{found.outcome[0].upper()}{found.outcome[1:]}. {found.sentence}"
+        f"The best models leave a local error of {found.outcome}, of a spread of {_range(spreads)} "
+        "meV. Spread: standard deviation of the basin energies, the error of knowing nothing."
     )
+
+
+def _size(data: ReportData) -> str:
+    """The mean slope in words."""
+    found = size_effect(data)
+    return "" if found is None else f"{found.sentence} The local error {_verb(found.outcome)}."
+
+
+def _verb(outcome: str) -> str:
+    return "shows no clear trend" if outcome == "no clear trend" else outcome
+
+
+def _transfer(data: ReportData) -> str:
+    """What transfer is, and what was found."""
+    meaning = (
+        "Transfer: the error of total energies on systems unlike those trained on, such as other "
+        "densities, crystals, clusters and pairs of atoms."
+    )
+    found = [
+        f"{sentence.partition(';')[0]}." if ";" in sentence else sentence
+        for claim, item in zip(data.claims, headlines(data), strict=False)
+        if claim.effect == "fidelity_transfer" and (sentence := item.sentence)
+    ]
+    return " ".join([*found, meaning])
+
+
+def _shortcut(data: ReportData) -> str:
+    """Errors of the best shortcuts of each system's own."""
+    own = [s for c in data.shortcuts if c.is_out_of_fold and c.results for s in c.best.scores]
+    if not own:
+        return ""
+    errors = [s.rmse.value / MILLIELECTRONVOLT for s in own]
+    spreads = [s.spread / MILLIELECTRONVOLT for s in own]
+    return f"It leaves {_range(errors)} meV of a spread of {_range(spreads)} meV."
+
+
+def _range(values: list[float]) -> str:
+    """Smallest to largest."""
+    low, high = f"{min(values):.1f}", f"{max(values):.1f}"
+    return low if low == high else f"{low} to {high}"
 
 
 def _local(data: ReportData) -> str:

@@ -37,6 +37,11 @@ if TYPE_CHECKING:
 
 PAGE = "report.html"
 SUMMARY = "summary.txt"
+LABEL_FACTS = (
+    *("functional", "dispersion", "basis", "pseudopotential", "density_cutoff_hartree"),
+    *("engine", "engine_version", "partition", "label_version"),
+)
+"""Entries of the labels' headers that the page shows."""
 
 
 def report_data(run: Run) -> ReportData:
@@ -74,7 +79,7 @@ def report_data(run: Run) -> ReportData:
         ),
         traces=_traces(labels),
         distributions=_distributions(run.folder("sample") / RADIAL),
-        provenance=_provenance(run),
+        provenance=_provenance(run, every_label),
     )
     return replace(data, **_study(run, data), **_probes(run, data, labels))
 
@@ -242,14 +247,31 @@ def _distributions(path: Path) -> list[RadialDistribution]:
     ]
 
 
-def _provenance(run: Run) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+def _label_facts(labels: Sequence[Label]) -> dict[str, Any]:
+    """What the headers of the labels say: settings they share, and the time they took."""
+    facts: dict[str, Any] = {"configurations": len(labels)}
+    for key in LABEL_FACTS:
+        values = {str(label.info[key]) for label in labels if key in label.info}
+        if values:
+            facts[key.replace("_", " ")] = ", ".join(sorted(values))
+    seconds = [
+        float(label.info["label_wall_s"]) for label in labels if "label_wall_s" in label.info
+    ]
+    if seconds:
+        facts["computing time, all labels (h)"] = round(sum(seconds) / 3600, 2)
+    return facts
+
+
+def _provenance(run: Run, labels: Sequence[Label]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {"labels": _label_facts(labels)}
     for stage in ("sample", "label", "correlate", "train", "evaluate"):
         manifest = read_manifest(run.folder(stage))
         if manifest is None:
             continue
         settings = {k: v for k, v in manifest.config.items() if not isinstance(v, (dict, list))}
-        found[stage] = {**settings, "wall time (s)": manifest.wall_s, "started": manifest.started}
+        is_import = stage == "label" and "pools" in manifest.config
+        name, when = ("labels, read in", "read in") if is_import else (stage, "started")
+        found[name] = {**settings, "wall time (s)": manifest.wall_s, when: manifest.started}
         found["versions"] = dict(manifest.versions)
         found["machine"] = dict(manifest.machine)
     return found

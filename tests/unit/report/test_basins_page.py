@@ -100,7 +100,7 @@ def test_a_molecules_surfaces_end_where_the_density_fades():
 
 
 def test_the_page_of_a_hundred_atoms_is_below_three_megabytes_and_holds_what_was_found():
-    result = made_up(100, 72)
+    result = made_up(100, 36)
     text = basins_page(result)
     assert len(text.encode()) < 3_000_000
     assert "Something was repaired." in text

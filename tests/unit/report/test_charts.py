@@ -116,7 +116,7 @@ def test_the_box_holds_centred_energies_and_atoms_inside_the_cell(run):
     box = boxes(run)
     assert len(box) == len(run.evaluated)
     joined = np.concatenate(
-        [b["fields"]["basin energy"] for b in box if b["name"].split()[2] == "argon,"]
+        [b["fields"]["basin energy"] for b in box if b["system"] == "argon"]
     )
     assert abs(joined.mean()) < 1e-3
     for item in box:
