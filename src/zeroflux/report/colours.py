@@ -26,6 +26,8 @@ KNOWN = {
     "mixture": Tint("#009E73", "#35C9A0", "diamond"),
     "pure": Tint("#B0508C", "#E6A3C8", "triangle"),
     "everything": Tint("#4B535B", "#B4BCC5", "cross"),
+    "Ar": Tint("#0072B2", "#56B4E9"),
+    "Kr": Tint("#D55E00", "#FF8A3D", "square"),
     "mixture Ar": Tint("#4A9FD8", "#9AD1F5", "diamond"),
     "mixture Kr": Tint("#D08A00", "#F2B84B", "triangle"),
     "bpnn": Tint("#6F4FA8", "#B79CED"),

@@ -279,8 +279,8 @@ def _count(number: int, noun: str) -> str:
 
 
 def _plain(value: float) -> str:
-    """Two decimals."""
-    return with_minus(f"{value:.2f}")
+    """Two decimals; zero has no sign."""
+    return with_minus(f"{round(value, 2) + 0.0:.2f}")
 
 
 def _signed(value: float) -> str:

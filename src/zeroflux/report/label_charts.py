@@ -29,9 +29,8 @@ def sampling_traces(data: ReportData) -> Chart | None:
                 own[k].step,
                 own[k].energy_per_atom / MILLIELECTRONVOLT,
                 kind="line",
-                colour=f"run {n}",
             )
-            for n, k in enumerate(shown)
+            for k in shown
         )
         panels.append(Panel(system, "step", "energy per atom (meV)", series))
     return Chart(

@@ -10,6 +10,7 @@ from ase.data import chemical_symbols
 from zeroflux.correlation import system_name
 from zeroflux.labels import Label
 from zeroflux.report.chart import Series
+from zeroflux.report.colours import PHASES
 from zeroflux.report.data import ModelResult, ReportData
 from zeroflux.units import MILLIELECTRONVOLT
 
@@ -109,6 +110,11 @@ def model_title(data: ReportData, model: ModelResult) -> str:
     name = f"{model.architecture}, {model.n_parameters:,} parameters"
     several = len({m.trained_on for m in data.networks}) > 1
     return f"{model.trained_on}: {name}" if several else name
+
+
+def without_phase(name: str) -> str:
+    """A system's name without its phase: ``argon fcc Ar`` is ``argon Ar``."""
+    return " ".join(word for word in name.split() if word not in PHASES)
 
 
 def place_words(name: str) -> str:

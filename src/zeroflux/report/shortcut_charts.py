@@ -14,6 +14,7 @@ from zeroflux.report.selection import (
     keyed_series,
     species_keys,
     species_series,
+    without_phase,
 )
 from zeroflux.units import MILLIELECTRONVOLT
 
@@ -127,7 +128,7 @@ def shortcut_errors(data: ReportData) -> Chart | None:
                         [score.rmse.value / mev for _, score, _ in rows],
                         low=[score.rmse.low / mev for _, score, _ in rows],
                         high=[score.rmse.high / mev for _, score, _ in rows],
-                        colour=f"{system} {symbol}",
+                        colour=symbol,
                     )
                 )
                 series.append(
@@ -135,7 +136,7 @@ def shortcut_errors(data: ReportData) -> Chart | None:
                         f"{symbol}, fitted on the atoms (bound)",
                         names,
                         [bound.rmse / mev for _, _, bound in rows],
-                        colour=f"{system} {symbol}",
+                        colour=symbol,
                         is_hollow=True,
                     )
                 )
@@ -146,7 +147,7 @@ def shortcut_errors(data: ReportData) -> Chart | None:
                             (),
                             [rows[0][1].spread / mev],
                             kind="level",
-                            colour=f"{system} {symbol}",
+                            colour=symbol,
                         )
                     )
             panels.append(
@@ -232,4 +233,6 @@ def _components(
         x = table.totals(table.component("electrostatic")) / n_atoms
         y = table.totals(table.component(name)) / n_atoms
     own = np.isin(places, systems)
-    return keyed_series(centred_mev(x, keys)[own], centred_mev(y, keys)[own], keys[own])
+    x, y = centred_mev(x, keys)[own], centred_mev(y, keys)[own]
+    # crystals, clusters and pairs stand with their liquid: a colour is a composition and species
+    return keyed_series(x, y, np.array([without_phase(str(key)) for key in keys[own]]))

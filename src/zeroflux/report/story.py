@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from zeroflux.report.chart import Chart
+from zeroflux.report.colours import PHASES
 from zeroflux.report.data import ReportData
 from zeroflux.report.headlines import (
     Headline,
@@ -40,7 +41,7 @@ class Section:
 
 def question(data: ReportData) -> str:
     """What was asked, of what, with what, in one sentence."""
-    systems = _listed(s for s in data.systems if not any(w in s for w in _PHASES))
+    systems = _listed(s for s in data.systems if not any(phase in s for phase in PHASES))
     if data.networks:
         n = len(data.networks)
         smaller = ", and do smaller ones find it better" if data.cells else ""
@@ -60,9 +61,6 @@ def question(data: ReportData) -> str:
         f"What energy does the quantum theory of atoms in molecules (QTAIM) give each atom of "
         f"{systems or 'no system yet'}, and can it be had from total energies, as {PAPER} has it?"
     )
-
-
-_PHASES = ("fcc", "hcp", "cluster", "dimer")
 
 
 def theory(data: ReportData) -> str:

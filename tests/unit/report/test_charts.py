@@ -56,6 +56,17 @@ def test_a_colour_means_the_same_in_every_panel(run):
     assert found["mixture Kr"] != found["mixture Ar"]
 
 
+def test_a_name_in_a_legend_has_one_colour_in_all_panels_of_its_chart(run):
+    for data in (run, many(run)):
+        charts = all_charts(data)
+        found = chart_tints(charts)
+        for chart in charts:
+            colours: dict[str, set[str]] = {}
+            for series in (s for panel in chart.panels for s in panel.series):
+                colours.setdefault(series.name, set()).add(found[series.key].light)
+            assert all(len(c) == 1 for c in colours.values()), (chart.name, colours)
+
+
 def test_unforeseen_names_get_colours_of_their_own_in_order():
     found = tints(["water", "salt", "argon fcc", "size 30445", "water"])
     assert found["water"].light != found["salt"].light
@@ -115,9 +126,7 @@ def test_pooled_rmse_is_weighted_by_atoms(run):
 def test_the_box_holds_centred_energies_and_atoms_inside_the_cell(run):
     box = boxes(run)
     assert len(box) == len(run.evaluated)
-    joined = np.concatenate(
-        [b["fields"]["basin energy"] for b in box if b["system"] == "argon"]
-    )
+    joined = np.concatenate([b["fields"]["basin energy"] for b in box if b["system"] == "argon"])
     assert abs(joined.mean()) < 1e-3
     for item in box:
         fractional = np.array(item["positions"]) @ np.linalg.inv(item["cell"])
