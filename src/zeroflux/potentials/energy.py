@@ -164,7 +164,9 @@ def _vmapped(architecture: Any, params: Any, statistics: Any, inputs: Any) -> An
 
 def _of_each_model(architecture: Any, params: Any, statistics: Any, inputs: Any) -> Any:
     # one after the other: a wide network's messages on crystals, times all models, fill the memory
-    return jax.lax.map(lambda one: _vmapped(architecture, *one, inputs), (params, statistics))
+    return jax.lax.map(
+        lambda one: _vmapped(architecture, one[0], one[1], inputs), (params, statistics)
+    )
 
 
 _QUICK = {"xla_backend_optimization_level": 0}

@@ -85,7 +85,7 @@ def error_by_size(data: ReportData) -> Chart | None:
         series = [_set_series(name, [m for m in kept if m.trained_on == name]) for name in sets]
         caption = (
             f"Means over {', '.join(names)} and their seeds; bars span the means of the "
-            "architectures. Colours: what the networks were trained on."
+            f"architectures. Colours: what the networks were trained on{_members(kept)}."
         )
     return Chart(
         "error-by-size",
@@ -102,6 +102,17 @@ def error_by_size(data: ReportData) -> Chart | None:
             ),
         ),
     )
+
+
+def _members(networks: Sequence[ModelResult]) -> str:
+    """Systems of the training sets that are not named by their one system."""
+    found = {m.trained_on: m.home_systems for m in networks if m.home_systems}
+    words = [
+        f"{name}: {', '.join(systems[:-1])} and {systems[-1]}"
+        for name, systems in found.items()
+        if len(systems) > 1
+    ]
+    return f" ({'; '.join(words)})" if words else ""
 
 
 def _set_series(trained_on: str, networks: Sequence[ModelResult]) -> Series:

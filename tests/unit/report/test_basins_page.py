@@ -57,10 +57,12 @@ def made_up(n_atoms, n_points=40, cell=CELLS[0]):
 def test_a_surface_is_closed_faces_outwards_and_holds_the_basins_volume(cell):
     result = made_up(6, 48, cell)
     volumes = result.columns["volume_angstrom3"]
+    assert result.owners is not None
     surfaces = basin_surfaces(
         result.owners, cell=cell, origin=np.zeros(3), positions=result.positions, points_across=12
     )
     for surface, volume, position in zip(surfaces, volumes, result.positions, strict=True):
+        assert surface is not None
         edges = np.concatenate([surface.facets[:, [k, (k + 1) % 4]] for k in range(4)])
         # every edge as often one way as the other: closed, and oriented as a whole
         there, back = (e[np.lexsort(e.T)] for e in (edges, edges[:, ::-1]))
@@ -75,6 +77,7 @@ def test_a_basin_across_the_cell_border_is_whole():
     (surface,) = basin_surfaces(
         owners, cell=4.0 * np.eye(3), origin=np.zeros(3), positions=np.array([[3.9, 0.1, 2.0]])
     )
+    assert surface is not None
     assert np.abs(surface.vertices - [3.9, 0.1, 2.0]).max() < 2.4  # half a cell and a rim
     assert 0.85 * 64.0 < surface.volume < 64.0
 
@@ -106,7 +109,9 @@ def test_the_page_of_a_hundred_atoms_is_below_three_megabytes_and_holds_what_was
     assert "Something was repaired." in text
     assert "<b>rho.cube</b>" not in text
     assert "http" not in text.replace("http-equiv", "").replace("http://www.w3.org/2000/svg", "")
-    payload = json.loads(re.search(r'id="payload">(.*?)</script>', text, re.DOTALL).group(1))
+    found = re.search(r'id="payload">(.*?)</script>', text, re.DOTALL)
+    assert found is not None
+    payload = json.loads(found.group(1))
     assert [column["key"] for column in payload["columns"]] == ["charge_e", "volume_angstrom3"]
     np.testing.assert_allclose(
         payload["columns"][0]["values"], result.columns["charge_e"], rtol=1e-5

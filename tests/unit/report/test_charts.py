@@ -108,6 +108,7 @@ def test_local_parity_shows_every_atom_once_per_size_around_zero(run):
 
 def test_label_quality_shows_the_median_closure_of_each_system_in_mev(run):
     series = chart_named(run, "label-quality").panels[0].series[0]
+    assert series.high is not None
     for name, median, high in zip(series.x, series.y, series.high, strict=True):
         own = [
             abs(x.closure) / 27 / MILLIELECTRONVOLT for x in run.labels if system_name(x) == name

@@ -36,10 +36,11 @@
     document.querySelector("#structure .bar").style.background = Zf.gradient(scale);
     viewer.marked = picked;
     const colour = (k) => !known.length || values[k] === null ? [150, 150, 150] : Zf.colourAt(scale, (values[k] - low) / (high - low || 1));
+    const surface = picked >= 0 && data.surfaces[picked], isCrowded = surface && data.elements.length > 20;
     viewer.show({
-      cell: data.cell, bonds: data.bonds,
-      surface: picked >= 0 && data.surfaces[picked] ? unpacked(data.surfaces[picked], colour(picked)) : null,
-      atoms: data.positions.map((p, k) => ({ p: p, r: data.radii[k], rgb: colour(k) }))
+      cell: data.cell, bonds: isCrowded ? data.bonds.filter((pair) => pair.includes(picked)) : data.bonds,
+      surface: surface ? unpacked(surface, colour(picked)) : null,
+      atoms: data.positions.map((p, k) => ({ p: p, r: data.radii[k], rgb: colour(k), faint: isCrowded && k !== picked }))
     });
   }
 

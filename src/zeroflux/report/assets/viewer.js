@@ -19,7 +19,7 @@
   const turnY = (a) => [[Math.cos(a), 0, Math.sin(a)], [0, 1, 0], [-Math.sin(a), 0, Math.cos(a)]];
   const EDGES = [[0, 1], [0, 2], [0, 4], [1, 3], [1, 5], [2, 3], [2, 6], [3, 7], [4, 5], [4, 6], [5, 7], [6, 7]];
 
-  // scene: atoms [{p, r, rgb}], bonds [[i, j]], cell, surface {vertices, facets, rgb}
+  // scene: atoms [{p, r, rgb, faint}], bonds [[i, j]], cell, surface {vertices, facets, rgb}
   Zf.Viewer = class {
     constructor(canvas, { onHover = () => {}, onPick = () => {} } = {}) {
       this.canvas = canvas;
@@ -119,7 +119,7 @@
           jobs.push([(p[2] + m[2]) / 2, () => stroke(c, p, m, 0.16 * m[3], `rgb(${atom.rgb.map((v) => Math.round(0.8 * v))})`)]);
         });
       });
-      scene.atoms.forEach((a, k) => jobs.push([this.places[k][2], () => ball(c, this.places[k], a.rgb, ground, this.reach, k === this.marked ? ink : null)]));
+      scene.atoms.forEach((a, k) => jobs.push([this.places[k][2], () => ball(c, this.places[k], a.rgb, ground, this.reach, k === this.marked ? ink : null, a.faint)]));
       if (scene.surface) { facets(c, scene.surface, project, jobs); }
       jobs.sort((a, b) => a[0] - b[0]);
       c.clearRect(0, 0, w, h);
@@ -142,7 +142,7 @@
   }
 
   // A lit ball; those at the back fade a little into the ground.
-  function ball(c, [x, y, z, r], rgb, ground, reach, ring) {
+  function ball(c, [x, y, z, r], rgb, ground, reach, ring, isFaint) {
     const light = c.createRadialGradient(x - 0.35 * r, y - 0.4 * r, 0.1 * r, x, y, r);
     const shade = (f) => `rgb(${rgb.map((v) => Math.round(f > 1 ? v + (255 - v) * (f - 1) : v * f))})`;
     light.addColorStop(0, shade(1.55));
@@ -151,9 +151,10 @@
     c.beginPath();
     c.arc(x, y, r, 0, 2 * Math.PI);
     c.fillStyle = light;
+    c.globalAlpha = isFaint ? 0.3 : 1;
     c.fill();
     const depth = 0.32 * Math.min(Math.max(0.5 - 0.5 * z / reach, 0), 1);
-    c.globalAlpha = depth;
+    c.globalAlpha = isFaint ? 0 : depth;
     c.fillStyle = ground;
     c.fill();
     c.globalAlpha = 1;
