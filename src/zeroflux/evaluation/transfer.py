@@ -195,9 +195,10 @@ def _ranks(columns: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """Ranks, ties averaged, of the values in each sample: (n_samples, n_models, n_columns)."""
     ranks = np.empty((*counts.shape, columns.shape[1]))
     for k, column in enumerate(columns.T):
-        value, group = np.unique(column, return_inverse=True)
-        size = np.zeros((len(counts), len(value)))
-        np.add.at(size.T, group, counts.T)
+        group = np.unique(column, return_inverse=True)[1]
+        order = np.argsort(group, kind="stable")
+        starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+        size = np.add.reduceat(counts[:, order], starts, axis=1)
         ranks[..., k] = (size.cumsum(axis=1) - 0.5 * (size - 1.0))[:, group]
     return ranks
 

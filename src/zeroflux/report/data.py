@@ -202,6 +202,8 @@ class ReportData:
     dimers: Sequence[DimerCurve] = ()
     traces: Sequence[EnergyTrace] = ()
     distributions: Sequence[RadialDistribution] = ()
+    remarks: Sequence[str] = ()
+    """What a reader has to know before any number, shown above them all."""
     provenance: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Settings and versions by heading."""
 

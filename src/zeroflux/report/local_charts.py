@@ -44,6 +44,8 @@ def local_parity(data: ReportData) -> Chart | None:
     for model in networks:
         home = np.array([model.is_home(str(place)) for place in places])
         used = np.flatnonzero(home & np.isfinite(model.local_energy))
+        if not used.size:
+            continue  # scored elsewhere: its energies are not here
         x = centred_mev(basin[used], keys[used])
         y = centred_mev(model.local_energy[used], keys[used])
         error = model.home_error / MILLIELECTRONVOLT
@@ -56,6 +58,8 @@ def local_parity(data: ReportData) -> Chart | None:
                 has_diagonal=True,
             )
         )
+    if not panels:
+        return None
     return Chart(
         "local-parity",
         "Local energies against basin energies",
@@ -294,6 +298,8 @@ def total_parity(data: ReportData) -> Chart | None:
     for model in networks:
         predicted = np.bincount(index, weights=model.local_energy) / n_atoms
         known = np.isfinite(predicted) & np.array([model.is_home(str(name)) for name in names])
+        if not known.any():
+            continue
         series = []
         for name in dict.fromkeys(names[known]):
             own = known & (names == name)
@@ -314,6 +320,8 @@ def total_parity(data: ReportData) -> Chart | None:
                 has_diagonal=True,
             )
         )
+    if not panels:
+        return None
     return Chart(
         "total-parity",
         "Total energies of configurations left out of training",

@@ -78,6 +78,7 @@ def render(data: ReportData, charts: tuple[Chart, ...], tables: tuple[Table, ...
         question=question(data),
         theory=theory(data),
         cards=cards(data),
+        remarks=data.remarks,
         hero=by_name.get(hero),
         hero_title=f"Ten times the parameters: the local error {trend.outcome}"
         if trend is not None and trend.outcome in ("falls", "rises")

@@ -102,18 +102,8 @@ def _places(labels: Sequence[Label], split: Mapping[str, Any]) -> list[str]:
 
 def _study(run: Run, data: ReportData) -> dict[str, Any]:
     """Slopes, associations, verdicts and ambiguity."""
-
-    settings = run.config.evaluate
-    rng = np.random.default_rng(settings.seed)
-    n_bootstrap = settings.n_bootstrap
-    cells = study.size_cells(data.networks, n_bootstrap=n_bootstrap, rng=rng)
-    found = study.associations(data.main_networks, n_bootstrap=n_bootstrap, rng=rng)
     labels = [data.labels[k] for k in data.evaluated]
-    return {
-        "cells": cells,
-        "associations": found,
-        "mean_slope": study.mean_slope(cells),
-        "claims": study.judged(run.config.report.claims, cells, found),
+    return study.analysis(data, run.config) | {
         "ambiguities": study.ambiguities(
             data.main_networks,
             places=np.repeat(data.evaluated_places, [label.n_atoms for label in labels]),
@@ -247,7 +237,7 @@ def _distributions(path: Path) -> list[RadialDistribution]:
     ]
 
 
-def _label_facts(labels: Sequence[Label]) -> dict[str, Any]:
+def label_facts(labels: Sequence[Label]) -> dict[str, Any]:
     """What the headers of the labels say: settings they share, and the time they took."""
     facts: dict[str, Any] = {"configurations": len(labels)}
     for key in LABEL_FACTS:
@@ -263,7 +253,7 @@ def _label_facts(labels: Sequence[Label]) -> dict[str, Any]:
 
 
 def _provenance(run: Run, labels: Sequence[Label]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {"labels": _label_facts(labels)}
+    found: dict[str, dict[str, Any]] = {"labels": label_facts(labels)}
     for stage in ("sample", "label", "correlate", "train", "evaluate"):
         manifest = read_manifest(run.folder(stage))
         if manifest is None:

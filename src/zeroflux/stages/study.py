@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroflux.config import ClaimConfig
+from zeroflux.config import ClaimConfig, Config
 from zeroflux.evaluation import (
     Association,
     Criterion,
@@ -25,10 +25,24 @@ from zeroflux.evaluation import (
 from zeroflux.units import MILLIELECTRONVOLT
 
 if TYPE_CHECKING:
-    from zeroflux.report import JudgedClaim, ModelResult, SeedAmbiguity, SizeCell
+    from zeroflux.report import JudgedClaim, ModelResult, ReportData, SeedAmbiguity, SizeCell
 
 MIN_NETWORKS = 12
 """Fewest networks in which an association is looked for."""
+
+
+def analysis(data: ReportData, config: Config) -> dict[str, Any]:
+    """Slopes, associations and verdicts of the scored networks, as fields of the report's data."""
+    rng = np.random.default_rng(config.evaluate.seed)
+    n_bootstrap = config.evaluate.n_bootstrap
+    cells = size_cells(data.networks, n_bootstrap=n_bootstrap, rng=rng)
+    found = associations(data.main_networks, n_bootstrap=n_bootstrap, rng=rng)
+    return {
+        "cells": cells,
+        "associations": found,
+        "mean_slope": mean_slope(cells),
+        "claims": judged(config.report.claims, cells, found),
+    }
 
 
 def seeded(networks: Sequence[ModelResult]) -> list[ModelResult]:
