@@ -32,7 +32,8 @@ from zeroflux.units import MILLIELECTRONVOLT
 HERE = Path(__file__).parent
 REMARK = (
     "The labels are of version 2. In mixtures their energies of atoms are not converged in the "
-    "basis: off by 3.6 meV (argon) and 5.8 meV (krypton). Totals stand, and so does argon alone (0.5 meV)."
+    "basis: off by 3.6 meV (argon) and 5.8 meV (krypton). Totals stand, and so does argon alone "
+    "(0.5 meV)."
 )
 CONFIG = HERE.parent / "examples" / "emergence.yaml"
 
