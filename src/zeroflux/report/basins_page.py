@@ -37,15 +37,14 @@ UNITS = (
 WORDS = {
     "population": "electrons",
     "laplacian": "∫∇²ρ",
-    "spin": "magnetic moment",
-    "magnetic_moment": "magnetic moment",
-    "moment": "magnetic moment",
+    "moment_integral": "magnetic moment",
+    "spin_integral": "magnetic moment",
     "attractor_distance": "nucleus to maximum",
     "surface_distance": "nucleus to surface",
 }
-FIRST = ("charge_e", "magnetic_moment", "spin_moment_e", "moment_e", "volume_angstrom3")
-"""Columns offered first as colours."""
-DIVERGING = ("charge", "moment", "spin", "laplacian", "change")
+FIRST = ("charge", "moment", "spin", "magnet", "volume")
+"""Words of the columns that are offered first as colours."""
+DIVERGING = ("charge", "moment", "spin", "magnet", "laplacian", "change")
 """Quantities with a meaning of zero: their colours have a middle."""
 
 
@@ -86,7 +85,7 @@ def basins_page(result: BasinResult) -> str:
     """The page as HTML text; it holds its scripts and data and fetches nothing."""
     columns = {key: values for key, values in result.columns.items() if key[1:] != "_angstrom"}
     known = {key: v for key, v in columns.items() if np.isfinite(v).any()}
-    order = [key for key in FIRST if key in known] + [key for key in known if key not in FIRST]
+    order = sorted(known, key=_rank)
     surfaces = _surfaces(result)
     payload = {
         "elements": list(result.elements),
@@ -140,6 +139,13 @@ def column_title(key: str) -> str:
     name = name.removesuffix(ending)
     words = WORDS.get(name, name.replace("_", " ")) + (", coarse change" if change else "")
     return f"{words} ({unit})" if unit else words
+
+
+def _rank(key: str) -> int:
+    """Place of a column among those offered; a change on a coarse grid comes last."""
+    if key.endswith("_coarse_change"):
+        return len(FIRST) + 1
+    return next((k for k, word in enumerate(FIRST) if word in key), len(FIRST))
 
 
 def _radius(symbol: str) -> float:

@@ -125,6 +125,7 @@ def test_the_page_of_a_hundred_atoms_is_below_three_megabytes_and_holds_what_was
         ("charge_e", "charge (e)"),
         ("laplacian_e_per_angstrom2", "∫∇²ρ (e/Å²)"),
         ("population_e_coarse_change", "electrons, coarse change (e)"),
+        ("moment_integral_e", "magnetic moment (e)"),
         ("pot_integral_ev_angstrom3", "pot integral (eV Å³)"),
     ],
 )
