@@ -305,8 +305,7 @@ def comparison(
 ) -> Chart:
     """Radial distributions, pair energies, and the total energy of the dynamics."""
     radial = tuple(
-        Series(liquid, g.centres / ANGSTROM, g.values, kind="line", colour=k)
-        for k, (liquid, g, _) in enumerate(liquids)
+        Series(liquid, g.centres / ANGSTROM, g.values, kind="line") for liquid, g, _ in liquids
     )
     distance = np.linspace(max(curve.wall, 3.3 * ANGSTROM), CUTOFF, 200)
     pairs = [
@@ -315,16 +314,17 @@ def comparison(
             distance / ANGSTROM,
             of(distance) / MILLIELECTRONVOLT,
             kind="line",
-            colour=k,
         )
         for k, of in ((1, NOBLE_GASES.curve("Ar", "Ar").energy), (2, curve.energy))
     ]
     if labelled is not None:
         is_shown = labelled[0] > distance[0]
         x, y = (values[is_shown] for values in labelled)
-        pairs.append(Series("labelled dimers", x / ANGSTROM, y / MILLIELECTRONVOLT, colour=4))
+        pairs.append(
+            Series("labelled dimers", x / ANGSTROM, y / MILLIELECTRONVOLT, colour="reference")
+        )
     change = run.total_mev_per_atom - run.total_mev_per_atom.mean()
-    energy = Series("total energy of the dynamics", run.time_ps, change, kind="line", colour=3)
+    energy = Series("total energy of the dynamics", run.time_ps, change, kind="line")
     return Chart(
         name,
         "Liquid argon with a trained network",

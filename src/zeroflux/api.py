@@ -70,10 +70,21 @@ class Basins:
         return as_text(atom_table(self.report))
 
     def write(self, path: str | Path) -> None:
-        """Write a table: .csv, .json, .extxyz, or Henkelman's ACF.dat."""
+        """Write a table: .csv, .json, .extxyz, Henkelman's ACF.dat, or a page: .html."""
         from zeroflux.analysis.outputs import write_table
 
         write_table(Path(path), [self.report])
+
+    def view(self, path: str | Path = "basins.html") -> Path:
+        """Write the page of structure, surfaces and table, and open it where there is a browser.
+
+        Returns the path of the page.
+        """
+        import webbrowser
+
+        self.write(path)
+        webbrowser.open(Path(path).resolve().as_uri())
+        return Path(path)
 
 
 def basins(
@@ -142,6 +153,7 @@ def basins(
         reference=reference,
         method=method,
         n_threads=n_threads,
+        keep_owners=True,
         **options,
     )
     if len(reports) != 1:

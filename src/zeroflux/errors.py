@@ -77,7 +77,6 @@ EXTRAS = {
     "distributed": "cluster",
     "jinja2": "report",
     "matplotlib": "report",
-    "plotly": "report",
     "h5py": "formats",
     "zarr": "formats",
 }

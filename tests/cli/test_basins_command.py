@@ -150,7 +150,9 @@ def test_the_tables_are_read_back_by_other_programs(folder, invoke):
     assert not isinstance(atoms, list)
     for key in ("population", "volume", "laplacian"):
         assert [float(row[key]) for row in rows] == expected[key].tolist()
-        np.testing.assert_allclose(atoms.arrays[f"basin_{key}"], expected[key], rtol=1e-7, atol=1e-8)
+        np.testing.assert_allclose(
+            atoms.arrays[f"basin_{key}"], expected[key], rtol=1e-7, atol=1e-8
+        )
     assert rows[0]["charge"] == ""  # unknown without a valence
     np.testing.assert_allclose(atoms.cell.array, CELL / ANGSTROM, atol=1e-7)
 

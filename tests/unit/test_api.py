@@ -193,3 +193,19 @@ def test_scores_of_calculators_and_names(tmp_path):
     assert (tmp_path / "scores.json").stat().st_size > 1000
     several = zf.score(["dimers", "clusters"], LennardJones(sigma=3.4, rc=12.0), n_bootstrap=20)
     assert {row["pool"] for row in several.table} == {"dimers", "clusters"}
+
+
+def test_a_page_shows_the_surfaces(run, tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    result = zf.basins(run)
+    assert result.view(tmp_path / "b.html") == tmp_path / "b.html"
+    assert opened == [(tmp_path / "b.html").as_uri()]
+    text = (tmp_path / "b.html").read_text()
+    assert '"vertices"' in text
+    assert f"{result.volumes[0]:.6g}" in text
+    owners = result.report.owners
+    assert owners is not None
+    assert set(np.unique(owners)) == {-1, 0, 1}  # next to no density is nobody's
+    zf.basins(run).write(tmp_path / "again.html")
+    assert (tmp_path / "again.html").stat().st_size < 3e6

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 SCHEMA = "zeroflux-basins/2"
 
@@ -59,6 +59,12 @@ class FrameReport:
     """How to get net charges if there are none; for the terminal only."""
     vacuum: Mapping[str, float] | None = None
     """Integrals over the points that belong to no atom, by the names of the columns."""
+
+    owners: Int[np.ndarray, "n_a n_b n_c"] | None = None
+    """Atom of each point of the grid, for pictures, negative where there is next to no density; if
+    it was asked for, and never in files."""
+    origin_angstrom: Float[np.ndarray, " 3"] = field(default_factory=lambda: np.zeros(3))
+    """Position of the first point."""
 
     @property
     def n_atoms(self) -> int:

@@ -28,6 +28,9 @@ INTEGRAL_UNITS = {
 }
 """Unit of a field → ending of its integral's key, and factor from atomic units."""
 N_ATTRACTORS_LISTED = 20
+ENVELOPE = 1e-3
+"""Density (bohr⁻³) at the outer end of a molecule in pictures, after Bader et al., J. Am. Chem.
+Soc. 109, 7968 (1987), doi 10.1021/ja00260a006."""
 LONGEST_BOND = 1.4  # sums of covalent radii; noble-gas atoms are at 1.7 and share no bond
 
 FieldReader = Callable[[], VolumetricData]
@@ -49,6 +52,7 @@ def report_frame(
     number: int = 0,
     remarks: Sequence[str] = (),
     charges_hint: str | None = None,
+    keep_owners: bool = False,
     on_partition: Callable[[Partition], None] | None = None,
 ) -> FrameReport:
     """Partition a density and integrate fields over its basins.
@@ -76,6 +80,8 @@ def report_frame(
         Density (e/Å³) below which points belong to no atom; their integrals are kept apart.
     source, number, remarks, charges_hint
         For the record.
+    keep_owners
+        Keep the atom of each point for pictures.
     on_partition
         Called with the partition, for example to save labels.
     """
@@ -171,6 +177,8 @@ def report_frame(
         remarks=tuple(heard),
         charges_hint=charges_hint,
         vacuum=left_out if outside is not None else None,
+        owners=np.where(density > ENVELOPE, partition.basin_index, -1) if keep_owners else None,
+        origin_angstrom=data.grid.origin / ANGSTROM,
     )
 
 

@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ import numpy as np
 
 from zeroflux.analysis.acf import acf_text
 from zeroflux.analysis.frame_report import SCHEMA, FrameReport
-from zeroflux.errors import ConfigError
+from zeroflux.errors import ConfigError, missing_extra
 from zeroflux.volumetric.writing import replacing
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from zeroflux.partition import Partition
 
-SUFFIXES = (".csv", ".json", ".extxyz", ".xyz")
+SUFFIXES = (".csv", ".json", ".extxyz", ".xyz", ".html")
 ACF = "ACF.dat"
 """Name of Henkelman's table."""
 
@@ -59,13 +60,15 @@ def to_csv(reports: Sequence[FrameReport]) -> str:
 
 
 def write_table(path: Path, reports: Sequence[FrameReport]) -> None:
-    """Write all frames; the suffix decides on the form. The file appears when complete."""
+    """Write all frames; the name decides on the form. The file appears when complete."""
     check_output(path, n_frames=len(reports))
     with replacing(path) as temporary:
         if path.suffix == ".json":
             temporary.write_text(to_json(reports) + "\n")
         elif path.suffix == ".csv":
             temporary.write_text(to_csv(reports))
+        elif path.suffix == ".html":
+            temporary.write_text(page_of(reports[0]), encoding="utf-8")
         elif path.name == ACF:
             temporary.write_text(acf_text(reports[0]))
         else:
@@ -85,15 +88,38 @@ def check_output(path: Path, *, n_frames: int = 1) -> None:
             f"Found the output '{path}'; expected a name in {', '.join(SUFFIXES)}, or {ACF}. "
             "Rename it."
         )
-    if path.name == ACF and n_frames > 1:
+    if (path.name == ACF or path.suffix == ".html") and n_frames > 1:
         raise ConfigError(
             f"Found the output '{path}' for {n_frames} densities; expected one, which is all that "
-            "ACF.dat holds. Write .csv, .json or .extxyz."
+            "it holds. Write .csv, .json or .extxyz."
         )
+    if path.suffix == ".html" and find_spec("jinja2") is None:
+        raise missing_extra("jinja2", "report")
     if not path.absolute().parent.is_dir():
         raise ConfigError(
             f"Found no folder '{path.parent}' for the output; expected one. Create it first."
         )
+
+
+def page_of(report: FrameReport) -> str:
+    """The page of one frame, with the surfaces of its basins if the owners of points were kept."""
+    from zeroflux.report.basins_page import BasinResult, basins_page
+
+    return basins_page(
+        BasinResult(
+            source=report.source,
+            elements=report.elements,
+            positions=np.stack([report.columns[axis] for axis in "xyz"], axis=1),
+            cell=report.cell_angstrom,
+            columns=report.columns,
+            totals=report.totals,
+            owners=report.owners,
+            origin=report.origin_angstrom,
+            method=report.method,
+            remarks=report.remarks,
+            vacuum=report.vacuum,
+        )
+    )
 
 
 def atoms_of(report: FrameReport) -> Atoms:

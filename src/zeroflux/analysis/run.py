@@ -31,6 +31,7 @@ class BasinSettings:
     coarse_check: bool = False
     allow_empty: bool = False
     vacuum: float | None = None
+    keep_owners: bool = False
 
 
 def run_basins(
@@ -48,6 +49,7 @@ def run_basins(
     coarse_check: bool = False,
     allow_empty: bool = False,
     vacuum: float | None = None,
+    keep_owners: bool = False,
     output: Path | None = None,
     save_labels: Path | None = None,
     restart: bool = True,
@@ -87,8 +89,10 @@ def run_basins(
     vacuum
         Density (e/Å³) below which a point belongs to no atom; its charge and volume are reported
         apart. None leaves nothing out.
+    keep_owners
+        Keep the atom of each point in the reports, for pictures; a page as output needs it.
     output
-        Table of all atoms, .csv, .json or .extxyz.
+        Table of all atoms, .csv, .json or .extxyz; of one frame also ACF.dat, or a page (.html).
     save_labels
         Owner of each point, .npy, .npz or .cube; ``{frame}`` or ``{stem}`` for many frames.
     restart
@@ -127,6 +131,7 @@ def run_basins(
         coarse_check=coarse_check,
         allow_empty=allow_empty,
         vacuum=vacuum,
+        keep_owners=keep_owners or (output is not None and output.suffix == ".html"),
     )
     sources = expand_densities(densities)
     if output:
@@ -320,6 +325,7 @@ def _one_frame(
             vacuum=settings.vacuum,
             remarks=remarks,
             charges_hint=None if valence else charges_hint(frame, n_electrons),
+            keep_owners=settings.keep_owners,
             on_partition=partial(write_labels, labels) if labels else None,
             **record,
         )

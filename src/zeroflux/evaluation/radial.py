@@ -254,9 +254,9 @@ def _ridge_with_exact(
     features: np.ndarray, exact: np.ndarray, y: np.ndarray, ridge: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ridge on standardised features, none on the exact columns (minimum norm if degenerate)."""
-    projector = exact @ np.linalg.pinv(exact)
-    x = features - projector @ features
-    target = y - projector @ y
+    inverse = np.linalg.pinv(exact)
+    x = features - exact @ (inverse @ features)
+    target = y - exact @ (inverse @ y)
     scale = x.std(axis=0)
     scale = np.where(scale > 1e-12 * max(scale.max(initial=0.0), 1e-300), scale, np.inf)
     x = x / scale

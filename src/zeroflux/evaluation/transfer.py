@@ -158,9 +158,10 @@ def mean_association(
         nan = float("nan")
         return Association(target, group, n_models, nothing, nothing, nan, nan)
     scored = np.column_stack([local_error, transfer_error])
-    point = _mean_correlations(scored, given)
     draws = rng.integers(n_models, size=(n_bootstrap, n_models))
-    replicates = np.array([_mean_correlations(scored[draw], given[draw]) for draw in draws])
+    counts = np.stack([np.bincount(draw, minlength=n_models) for draw in draws])
+    point = _mean_correlations(scored, given, np.ones((1, n_models)))[0]
+    replicates = _mean_correlations(scored, given, counts)
     raw, partial = (
         percentile_estimate(float(point[k]), replicates[:, k], confidence=confidence)
         for k in range(2)
@@ -170,22 +171,45 @@ def mean_association(
     return Association(target, group, n_models, raw, partial, p_value, float("nan"))
 
 
-def _mean_correlations(scored: np.ndarray, given: np.ndarray) -> tuple[float, float]:
-    """Mean rank correlation of the first column with the others, plain and given covariates."""
-    ranks = stats.rankdata(scored, axis=0)
-    design = np.column_stack([np.ones(len(ranks)), stats.rankdata(given, axis=0)])
-    residual = ranks - design @ np.linalg.lstsq(design, ranks, rcond=None)[0]
+def _mean_correlations(scored: np.ndarray, given: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Mean rank correlation of the first column with the others, plain and given covariates.
+
+    For all bootstrap samples at once: ``counts`` (n_samples, n_models) says how often each model
+    occurs in each. Returns an array of shape (n_samples, 2).
+    """
+    n = counts.shape[1]
+    ranks = _ranks(scored, counts)
+    design = np.concatenate([np.ones((*counts.shape, 1)), _ranks(given, counts)], axis=2)
+    root = np.sqrt(counts)[..., None]
+    inverse = np.linalg.pinv(root * design, rcond=n * np.finfo(np.float64).eps)
+    residual = ranks - design @ (inverse @ (root * ranks))
+    weight = counts[..., None] / n
     # What regression removes to rounding is constant, not a correlation of rounding errors.
-    residual[:, residual.std(axis=0) < 1e-9 * len(ranks)] = 0.0
-    return _mean_with_first(ranks - ranks.mean(axis=0)), _mean_with_first(residual)
+    spread = np.sqrt((weight * (residual - (weight * residual).sum(1, keepdims=True)) ** 2).sum(1))
+    residual = np.where(spread[:, None] < 1e-9 * n, 0.0, residual)
+    centred = ranks - (weight * ranks).sum(axis=1, keepdims=True)
+    return np.stack([_mean_with_first(root * x) for x in (centred, residual)], axis=1)
 
 
-def _mean_with_first(columns: np.ndarray) -> float:
-    """Mean Pearson correlation of the first of centred columns with the others."""
-    norm = np.linalg.norm(columns, axis=0)
+def _ranks(columns: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """Ranks, ties averaged, of the values in each sample: (n_samples, n_models, n_columns)."""
+    ranks = np.empty((*counts.shape, columns.shape[1]))
+    for k, column in enumerate(columns.T):
+        group = np.unique(column, return_inverse=True)[1]
+        order = np.argsort(group, kind="stable")
+        starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+        size = np.add.reduceat(counts[:, order], starts, axis=1)
+        ranks[..., k] = (size.cumsum(axis=1) - 0.5 * (size - 1.0))[:, group]
+    return ranks
+
+
+def _mean_with_first(columns: np.ndarray) -> np.ndarray:
+    """Mean Pearson correlation of the first of centred columns with the others, by sample."""
+    norm = np.linalg.norm(columns, axis=1)
     with np.errstate(invalid="ignore", divide="ignore"):
-        correlation = columns[:, 0] @ columns[:, 1:] / (norm[0] * norm[1:])
-    return float(np.mean(correlation))
+        product = np.einsum("bn,bnk->bk", columns[..., 0], columns[..., 1:])
+        correlation = product / (norm[:, :1] * norm[:, 1:])
+    return correlation.mean(axis=1)
 
 
 def holm_adjusted(found: Sequence[Association]) -> tuple[Association, ...]:

@@ -7,7 +7,6 @@ import logging
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +67,11 @@ class Model:
 
 
 def predictions(
-    models: Sequence[Model], frames: Sequence[Frame], *, cache_dir: Path | None = None
+    models: Sequence[Model],
+    frames: Sequence[Frame],
+    *,
+    cache_dir: Path | None = None,
+    is_brief: bool = False,
 ) -> list[list[Float[np.ndarray, " n_atoms"]]]:
     """Per-atom energies of many models on the same frames; inputs are computed once.
 
@@ -80,6 +83,9 @@ def predictions(
         Configurations that hold only elements the models know.
     cache_dir
         Folder that keeps the inputs between calls.
+    is_brief
+        For a few small frames: models of one form run at once, compiled quickly rather than for
+        speed. Numbers are the same but for rounding.
 
     Returns
     -------
@@ -87,20 +93,45 @@ def predictions(
         For each model and each frame, the per-atom energies (hartree).
     """
     shared: dict[Any, Any] = {}
-    results = []
-    for model in models:
+    forms: dict[Any, list[int]] = {}
+    for k, model in enumerate(models):
         key = (model.architecture.input_key, model.species)
         if key not in shared:
             shared[key] = prepared_inputs(
-                model.architecture, frames, model.species, cache_dir=cache_dir
+                model.architecture, frames, model.species, cache_dir=cache_dir, is_brief=is_brief
             )
-        raw = _outputs(model.architecture, model.params, model.statistics, shared[key])
+        forms.setdefault((model.architecture, model.species), []).append(k)
+    raw: dict[int, np.ndarray] = {}
+    for (architecture, species), own in forms.items():
+        inputs = shared[architecture.input_key, species]
+        if is_brief:
+            raw |= zip(own, _ensemble([models[k] for k in own], inputs), strict=True)
+        else:
+            for k in own:
+                raw[k] = _outputs(architecture, models[k].params, models[k].statistics, inputs)
+    results = []
+    for k, model in enumerate(models):
         each = []
-        for row, frame in zip(raw, frames, strict=True):
+        for row, frame in zip(raw[k], frames, strict=True):
             offsets = model.offsets[species_index(frame, model.species)]
             each.append(offsets + model.scale * row[: frame.n_atoms])
         results.append(each)
     return results
+
+
+def _ensemble(models: Sequence[Model], inputs: Any) -> np.ndarray:
+    """Outputs of models of one architecture on the same few frames, all models at once."""
+
+    def stacked(trees: Sequence[Any]) -> Any:
+        return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)
+
+    with jax.enable_x64(True):
+        params = stacked([model.params for model in models])
+        dtype = jnp.result_type(*jax.tree.leaves(params))
+        inputs = jax.tree.map(lambda leaf: _cast(leaf, dtype), inputs)
+        statistics = _cast_tree(stacked([model.statistics for model in models]), dtype)
+        out = _ensemble_outputs(models[0].architecture, params, statistics, inputs)
+        return np.asarray(out, dtype=np.float64)
 
 
 def _outputs(architecture: Any, params: Any, statistics: Any, inputs: Any) -> np.ndarray:
@@ -124,12 +155,23 @@ def _outputs(architecture: Any, params: Any, statistics: Any, inputs: Any) -> np
     return np.concatenate(parts)
 
 
-@partial(jax.jit, static_argnames="architecture")
-def _batch_outputs(architecture: Any, params: Any, statistics: Any, inputs: Any) -> Any:
+def _vmapped(architecture: Any, params: Any, statistics: Any, inputs: Any) -> Any:
     def one(piece: Any) -> Any:
         return architecture.local_energies(params, architecture.standardise(piece, statistics))
 
     return jax.vmap(one)(inputs)
+
+
+def _of_each_model(architecture: Any, params: Any, statistics: Any, inputs: Any) -> Any:
+    # one after the other: a wide network's messages on crystals, times all models, fill the memory
+    return jax.lax.map(
+        lambda one: _vmapped(architecture, one[0], one[1], inputs), (params, statistics)
+    )
+
+
+_QUICK = {"xla_backend_optimization_level": 0}
+_batch_outputs = jax.jit(_vmapped, static_argnames="architecture")
+_ensemble_outputs = jax.jit(_of_each_model, static_argnames="architecture", compiler_options=_QUICK)
 
 
 def _cast(leaf: np.ndarray, dtype: Any) -> np.ndarray:
@@ -146,11 +188,12 @@ def prepared_inputs(
     species: Sequence[int],
     *,
     cache_dir: Path | None = None,
+    is_brief: bool = False,
 ) -> Any:
     """What the architecture reads of each frame, stacked; computed once and cached by content.
 
     The file name is a hash of the positions, cells, elements and everything the inputs depend
-    on, so a cache can be shared by runs and never goes stale.
+    on, so a cache can be shared by runs and never goes stale. ``is_brief`` as in `predictions`.
     """
     frames = list(frames)
     if not frames:
@@ -169,7 +212,7 @@ def prepared_inputs(
         for start in range(0, len(frames), chunk):
             index = np.minimum(np.arange(start, start + chunk), len(frames) - 1)
             piece = jax.tree.map(lambda leaf: leaf[index], neighborhoods)  # noqa: B023
-            inputs = _batch_inputs(architecture, piece)
+            inputs = (_brief_inputs if is_brief else _batch_inputs)(architecture, piece)
             n_real = min(chunk, len(frames) - start)
             parts.append(jax.tree.map(lambda leaf: np.asarray(leaf)[:n_real], inputs))  # noqa: B023
     stacked = jax.tree.map(lambda *pieces: np.concatenate(pieces), *parts)
@@ -183,9 +226,12 @@ def prepared_inputs(
     return stacked
 
 
-@partial(jax.jit, static_argnames="architecture")
-def _batch_inputs(architecture: Any, neighborhoods: Neighborhood) -> Any:
+def _vmapped_inputs(architecture: Any, neighborhoods: Neighborhood) -> Any:
     return jax.vmap(architecture.inputs)(neighborhoods)
+
+
+_batch_inputs = jax.jit(_vmapped_inputs, static_argnames="architecture")
+_brief_inputs = jax.jit(_vmapped_inputs, static_argnames="architecture", compiler_options=_QUICK)
 
 
 def _input_structure(architecture: Any) -> Any:

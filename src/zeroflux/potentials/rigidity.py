@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Float
+from scipy.linalg import solve_triangular
 
 from zeroflux.frames import Frame
+
+CHUNK_FRAMES = 256
+"""Frames whose features are computed at once."""
 
 if TYPE_CHECKING:  # the rigidity of given features needs no JAX
     from zeroflux.potentials.energy import Model
@@ -37,7 +42,7 @@ def local_prediction_rigidity(
     Chong et al. (2023), arXiv 2306.15638.
     """
     covariance = training.T @ training + ridge * np.eye(training.shape[1])
-    half = np.linalg.solve(np.linalg.cholesky(covariance), atoms.T)
+    half = solve_triangular(np.linalg.cholesky(covariance), atoms.T, lower=True)
     return 1.0 / np.square(half).sum(axis=0)
 
 
@@ -67,15 +72,21 @@ def last_layer_features(
     architecture = model.architecture
     inputs = prepared_inputs(architecture, frames, model.species, cache_dir=cache_dir)
 
-    @jax.jit
-    def each(params: Any, statistics: Any, piece: Any) -> Any:
-        return architecture.last_layer(params, architecture.standardise(piece, statistics))
+    @partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+    def each(params: Any, statistics: Any, pieces: Any) -> Any:
+        def one(piece: Any) -> Any:
+            return architecture.last_layer(params, architecture.standardise(piece, statistics))
+
+        return jax.vmap(one)(pieces)
 
     with jax.enable_x64(True):
         constants = (model.params, model.statistics)
         rows = [
-            np.asarray(each(*constants, jax.tree.map(lambda x: x[k], inputs)))  # noqa: B023
-            for k in range(len(frames))
+            row
+            for start in range(0, len(frames), CHUNK_FRAMES)
+            for row in np.asarray(
+                each(*constants, jax.tree.map(lambda x: x[start : start + CHUNK_FRAMES], inputs))  # noqa: B023
+            )
         ]
     return [row[: f.n_atoms].astype(float) for row, f in zip(rows, frames, strict=True)]
 
@@ -96,7 +107,6 @@ def model_rigidity(
         [x.sum(axis=0) for x in last_layer_features(model, training_frames, cache_dir=cache_dir)]
     )
     ridge = relative_ridge * float(np.square(training).sum()) / training.shape[1]
-    return [
-        local_prediction_rigidity(x, training, ridge=ridge)
-        for x in last_layer_features(model, frames, cache_dir=cache_dir)
-    ]
+    rows = last_layer_features(model, frames, cache_dir=cache_dir)
+    found = local_prediction_rigidity(np.concatenate(rows), training, ridge=ridge)
+    return np.split(found, np.cumsum([len(row) for row in rows])[:-1])

@@ -21,7 +21,7 @@ from zeroflux.potentials.neighbors import (
 
 
 def local_gradient(
-    model: Model, frame: Frame, atom: int
+    model: Model, frame: Frame, atom: int, *, n_neighbors: int = 0
 ) -> tuple[Float[np.ndarray, " n_copies"], Float[np.ndarray, "n_copies 3"]]:
     r"""Derivatives :math:`\partial\varepsilon_i/\partial R_j` of one local energy.
 
@@ -31,6 +31,14 @@ def local_gradient(
     the vectors of other rows is summed onto the atom they end on, less what they start from, and
     given at the distance of that atom's nearest image.
 
+    Parameters
+    ----------
+    model, frame, atom
+        Whose energy is differentiated, where, and of which atom.
+    n_neighbors
+        Least number of places for neighbours: frames of one size share a compilation if it covers
+        them all.
+
     Returns
     -------
     tuple
@@ -38,7 +46,7 @@ def local_gradient(
     """
     longest = pair_list(frame, model.architecture.cutoff).neighbors.shape[1]
     # a multiple of 32: frames of like density then share one compilation
-    width = 32 * -(-longest // 32)
+    width = 32 * -(-max(longest, n_neighbors) // 32)
     rows = pair_list(frame, model.architecture.cutoff, n_neighbors=width)
     vectors = frame.positions[rows.neighbors] - frame.positions[:, None] + rows.shifts @ frame.cell
     is_used = np.arange(rows.neighbors.shape[1]) < rows.n_used[:, None]
@@ -76,7 +84,12 @@ def _nearest_images(frame: Frame, atom: int) -> np.ndarray:
     return np.linalg.norm(images, axis=2).min(axis=1)
 
 
-@partial(jax.jit, static_argnames="architecture")
+# Each form is compiled for a dozen gradients: quick to compile beats quick to run.
+@partial(
+    jax.jit,
+    static_argnames="architecture",
+    compiler_options={"xla_backend_optimization_level": 0},
+)
 def _gradient(
     architecture: Any,
     params: Any,

@@ -10,7 +10,7 @@ from zeroflux.report.data import (
     ReportData,
     SeedAmbiguity,
     SizeCell,
-    SizeTrend,
+    main_cells,
     pooled_rmse,
 )
 from zeroflux.report.headlines import Headline, headlines
@@ -27,8 +27,8 @@ __all__ = [
     "ReportData",
     "SeedAmbiguity",
     "SizeCell",
-    "SizeTrend",
     "headlines",
+    "main_cells",
     "pooled_rmse",
     "write_report",
 ]

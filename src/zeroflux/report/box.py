@@ -14,6 +14,8 @@ from zeroflux.units import ANGSTROM
 
 MAX_BOXES = 40
 """Configurations offered by the picker; more would only make the page heavy."""
+MAX_MODELS = 2
+"""Models whose local energies are offered: those of smallest error."""
 
 
 def boxes(data: ReportData) -> list[dict[str, Any]]:
@@ -27,6 +29,7 @@ def boxes(data: ReportData) -> list[dict[str, Any]]:
     ]
     # A network that lacks an element has no energy for some of the atoms.
     models = [m for m in shown_networks(data) if np.isfinite(m.local_energy).all()]
+    models = sorted(models, key=lambda m: m.home_error)[:MAX_MODELS]
     labels = [data.labels[k] for k in chosen]
     if not labels:
         return []
@@ -45,7 +48,8 @@ def boxes(data: ReportData) -> list[dict[str, Any]]:
     shown = np.unique(np.linspace(0, len(labels) - 1, min(MAX_BOXES, len(labels))).astype(int))
     return [
         {
-            "name": f"configuration {chosen[k] + 1}: {_formula(labels[k])}",
+            "name": f"{chosen[k] + 1}: {_formula(labels[k])}",
+            "system": system_name(labels[k]),
             "symbols": [chemical_symbols[z] for z in labels[k].frame.atomic_numbers],
             "positions": _wrapped(labels[k]).round(3).tolist(),
             "cell": (labels[k].frame.cell / ANGSTROM).round(4).tolist(),

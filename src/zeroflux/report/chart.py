@@ -1,21 +1,16 @@
-"""A chart as plain data, drawn by plotly in the page and by matplotlib into files."""
+"""A chart as plain data, drawn as SVG by the page and by matplotlib into files."""
 
 from __future__ import annotations
 
 import csv
 import io
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 
-# Okabe and Ito's palette, told apart under all common forms of colour blindness; the order puts
-# the best contrasts on both light and dark grounds first. Black and yellow are left out: each
-# vanishes on one of the two grounds.
-PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
-SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star")
+from zeroflux.report.colours import Tint, tints
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +24,16 @@ class Series:
     """``level`` is a horizontal line across the panel at the only value of `y`."""
     low: Sequence[float] | np.ndarray | None = None
     high: Sequence[float] | np.ndarray | None = None
-    colour: int = 0
-    """Index into the palette; also picks the symbol, so that colour is never the only cue."""
+    colour: str = ""
+    """What its colour stands for, such as ``"argon"``; its name if empty. See `colours`."""
     is_hollow: bool = False
     note: Sequence[str] | None = None
     """Text shown with each point."""
+
+    @property
+    def key(self) -> str:
+        """What its colour stands for."""
+        return self.colour or self.name
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +52,18 @@ class Panel:
 
     @property
     def has_categories(self) -> bool:
-        """Whether x holds names rather than numbers."""
+        """Whether x holds names: they are written down the left side, values run along."""
         return any(isinstance(x, str) for series in self.series for x in series.x)
 
     @property
     def categories(self) -> tuple[str, ...]:
         """Names on the x axis in order of appearance."""
         return tuple(dict.fromkeys(str(x) for series in self.series for x in series.x))
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What the colours of its series stand for, in order of appearance."""
+        return tuple(dict.fromkeys(series.key for series in self.series))
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,29 +107,6 @@ def column_count(chart: Chart) -> int:
     return 2 if len(chart.panels) == 4 and wished == 3 else wished
 
 
-def shared_range(panel: Panel) -> tuple[float, float]:
-    """Common range of both axes of a parity panel with a margin."""
-    values = [
-        np.asarray(data, dtype=np.float64)
-        for series in panel.series
-        if series.kind != "level"
-        for data in (series.x, series.y)
-    ]
-    joined = np.concatenate(values) if values else np.zeros(1)
-    joined = joined[np.isfinite(joined)]
-    if not joined.size:
-        return -1.0, 1.0
-    low, high = float(joined.min()), float(joined.max())
-    margin = 0.06 * (high - low) or 1.0
-    return low - margin, high + margin
-
-
-def log_ticks(panel: Panel) -> list[float] | None:
-    """Values to mark on a logarithmic axis that spans too little for whole decades; else None."""
-    values = sorted({float(x) for s in panel.series if s.kind != "level" for x in s.x})
-    if not values or values[-1] > 30 * values[0] or len(values) > 8:
-        return None
-    # Values too close for two labels share the first one's.
-    kept = values[:1]
-    kept += [b for a, b in itertools.pairwise(values) if b > 1.3 * a]
-    return kept
+def chart_tints(charts: Sequence[Chart]) -> dict[str, Tint]:
+    """Tint of each key that occurs in the charts of a page."""
+    return tints(key for chart in charts for panel in chart.panels for key in panel.keys)

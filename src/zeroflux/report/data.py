@@ -19,6 +19,7 @@ from zeroflux.evaluation import (
     Checkpoint,
     LocalityScore,
     NoiseFloors,
+    PooledEffect,
     ReceptiveField,
     RigidityProfile,
     SizeRegression,
@@ -109,6 +110,10 @@ class DimerCurve:
     """Distances (bohr)."""
     energy: Float[np.ndarray, " n_points"]
     """Energy less that of the isolated atoms (hartree)."""
+    trained_on: str = ""
+    """Training set of a network."""
+    n_parameters: int = 0
+    """Its size; 0 for the reference."""
 
 
 @dataclass(frozen=True)
@@ -148,19 +153,11 @@ class Reach:
 
 
 @dataclass(frozen=True)
-class SizeTrend:
-    """The regression of local error on size for one training set and system."""
-
-    name: str
-    regression: SizeRegression
-    """Slope in hartree per decade of parameters."""
-
-
-@dataclass(frozen=True)
 class JudgedClaim:
     """A claim with its verdict and the unit its effect is shown in."""
 
     verdict: Verdict
+    effect: Literal["size_slope", "size_slope_at_equal_totals", "fidelity_transfer"] = "size_slope"
     unit: Literal["meV per decade", ""] = ""
     """``"meV per decade"`` if the effect is in hartree per decade of parameters."""
     basis: str = ""
@@ -187,7 +184,6 @@ class ReportData:
     """Name of the test set (and system) of each of those; their systems if empty."""
     shortcuts: Sequence[ShortcutComparison] = ()
     models: Sequence[ModelResult] = ()
-    trends: Sequence[SizeTrend] = ()
     claims: Sequence[JudgedClaim] = ()
     """Claims judged by criteria that were set beforehand."""
     associations: Sequence[Association] = ()
@@ -198,12 +194,16 @@ class ReportData:
     achieved: Mapping[str, Achieved] = field(default_factory=dict)
     """Fraction of the achievable, by the name of the model."""
     cells: Sequence[SizeCell] = ()
+    mean_slope: PooledEffect | None = None
+    """Mean of the slopes of the cells that used all configurations (hartree per decade)."""
     ambiguities: Sequence[SeedAmbiguity] = ()
     reaches: Sequence[Reach] = ()
     checkpoints: Sequence[Checkpoint] = ()
     dimers: Sequence[DimerCurve] = ()
     traces: Sequence[EnergyTrace] = ()
     distributions: Sequence[RadialDistribution] = ()
+    remarks: Sequence[str] = ()
+    """What a reader has to know before any number, shown above them all."""
     provenance: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     """Settings and versions by heading."""
 
@@ -228,6 +228,11 @@ class ReportData:
         return tuple(self.places) or tuple(system_name(self.labels[k]) for k in self.evaluated)
 
     @property
+    def main_cells(self) -> tuple[SizeCell, ...]:
+        """The cells that used all configurations of their training set."""
+        return tuple(main_cells(self.cells))
+
+    @property
     def main_networks(self) -> tuple[ModelResult, ...]:
         """The networks that learned from all configurations of their training set."""
         most: dict[str, int] = {}
@@ -241,6 +246,14 @@ class ReportData:
         subjects = [m for m in self.models if not m.is_baseline and m.target == "total"]
         order = {name: k for k, name in enumerate(dict.fromkeys(m.trained_on for m in subjects))}
         return tuple(sorted(subjects, key=lambda m: (order[m.trained_on], m.n_parameters, m.seed)))
+
+
+def main_cells(cells: Sequence[SizeCell]) -> list[SizeCell]:
+    """Cells that used all configurations of their training set."""
+    most: dict[str, int] = {}
+    for cell in cells:
+        most[cell.trained_on] = max(most.get(cell.trained_on, 0), cell.n_training)
+    return [cell for cell in cells if cell.n_training == most[cell.trained_on]]
 
 
 def pooled_rmse(scores: Sequence[SpeciesScore], system: str | None = None) -> float:

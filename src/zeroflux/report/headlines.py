@@ -17,7 +17,7 @@ from zeroflux.report.table import with_minus
 from zeroflux.units import MILLIELECTRONVOLT
 
 FEW_LABELS, FEW_SEEDS = 100, 10
-"""Below these numbers the page calls its own evidence thin."""
+"""Below these numbers the page asks to read the intervals."""
 
 
 @dataclass(frozen=True)
@@ -30,53 +30,57 @@ class Headline:
     sentence: str
     details: tuple[str, ...] = ()
     """Further findings of the same kind, one line each."""
+    basis: str = ""
+    """What its interval is over."""
 
     @property
     def text(self) -> str:
         """The finding for a terminal: topic, outcome, sentence, and a line for each detail."""
         details = "".join(f"\n  {detail}" for detail in self.details)
-        return f"{self.topic}: {self.outcome}. {self.sentence}{details}"
+        basis = f" {self.basis}" if self.basis else ""
+        return f"{self.topic}: {self.outcome}. {self.sentence}{basis}{details}"
 
 
 def headlines(data: ReportData) -> tuple[Headline, ...]:
     """Findings in the order of their weight; each says how much data stands behind it."""
     found: list[Headline | None] = [
-        Headline(c.verdict.criterion.claim, c.verdict.outcome, _claim_sentence(c), c.details)
+        Headline(
+            c.verdict.criterion.claim, c.verdict.outcome, _claim_sentence(c), c.details, c.basis
+        )
         for c in data.claims
     ]
-    found += [_evidence(data), _emergence(data), _size(data), _shortcut(data), _locality(data)]
+    found += [emergence(data), size_effect(data), shortcut(data), locality(data), evidence(data)]
     return tuple(headline for headline in found if headline is not None)
 
 
-def _evidence(data: ReportData) -> Headline:
-    """Number of labels and seeds, and whether that is thin."""
+def evidence(data: ReportData) -> Headline:
+    """Number of labels and seeds."""
     converged = sum(label.is_converged for label in data.labels)
     failed = len(data.labels) - converged
     seeds = _fewest_seeds(data)
-    thin = [
-        text
-        for text, is_thin in (
-            (f"fewer than {FEW_LABELS} labels", converged < FEW_LABELS),
-            (f"fewer than {FEW_SEEDS} seeds per size", 0 < seeds < FEW_SEEDS),
-        )
-        if is_thin
-    ]
-    sentence = f"{_count(converged, 'labelled configuration')} of {', '.join(data.systems)}"
+    sentence = f"{_count(converged, 'labelled configuration')} of {_system_words(data.systems)}"
     sentence += f", {failed} more did not converge and were left out" if failed else ""
     if data.networks:
         sentence += (
             f"; {_count(len(data.networks), 'model')}, at least {_count(seeds, 'seed')} of each "
             f"size, scored on {_count(len(data.evaluated), 'configuration')} not trained on"
         )
-    sentence += (
-        f". This is thin evidence ({' and '.join(thin)}): read the intervals, not the points."
-        if thin
-        else "."
-    )
-    return Headline("Evidence", "thin" if thin else "ample", sentence)
+    few = [
+        text
+        for text, is_few in (
+            (f"fewer than {FEW_LABELS} labels", converged < FEW_LABELS),
+            (f"fewer than {FEW_SEEDS} seeds at some size", 0 < seeds < FEW_SEEDS),
+        )
+        if is_few
+    ]
+    hint = f" With {' and '.join(few)}, intervals say more than values." if few else ""
+    outcome = _count(converged, "configuration")
+    if data.networks:
+        outcome += f", {_count(len(data.networks), 'model')}"
+    return Headline("What this rests on", outcome, f"{sentence}.{hint}")
 
 
-def _emergence(data: ReportData) -> Headline | None:
+def emergence(data: ReportData) -> Headline | None:
     """How well the best size decomposes, beside the baselines that know totals only."""
     networks = [m for m in data.main_networks if m.home_scores]
     if not networks:
@@ -98,7 +102,7 @@ def _emergence(data: ReportData) -> Headline | None:
     return Headline(
         "Local energies from totals",
         outcome,
-        "Centred error of the best model that saw totals only, on systems like those trained on.",
+        "Local error of the best model that saw totals only, on systems like those trained on.",
         tuple(text for _, text in found),
     )
 
@@ -148,26 +152,26 @@ def _best_of(
     return float(errors.mean()), sentence
 
 
-def _size(data: ReportData) -> Headline | None:
-    """Change of the error with size."""
-    if not data.trends:
+def size_effect(data: ReportData) -> Headline | None:
+    """Change of the error with size: the mean over training sets and architectures."""
+    if data.mean_slope is None:
         return None
-    parts = []
-    for trend in data.trends:
-        slope = trend.regression.slope
-        parts.append(f"{trend.name}: {_signed(slope.value)} meV ({_mev_range(slope)})")
-    first = data.trends[0].regression.slope
-    is_open = not np.isfinite(first.low) or first.low <= 0 <= first.high
-    outcome = "no clear trend" if is_open else ("grows" if first.value > 0 else "falls")
+    slope = data.mean_slope.mean
+    is_open = not np.isfinite(slope.low) or slope.low <= 0 <= slope.high
     return Headline(
         "Error against size",
-        outcome,
-        "Change of the local error per tenfold number of parameters, with the interval over seeds.",
-        tuple(parts),
+        "no clear trend" if is_open else ("rises" if slope.value > 0 else "falls"),
+        f"Ten times the parameters change the local error by {_signed(slope.value)} meV "
+        f"({_mev_range(slope)}).",
+        tuple(
+            f"{cell.trained_on}, {cell.architecture}: {_signed(cell.slope.slope.value)} meV "
+            f"({_mev_range(cell.slope.slope)})"
+            for cell in data.main_cells
+        ),
     )
 
 
-def _shortcut(data: ReportData) -> Headline | None:
+def shortcut(data: ReportData) -> Headline | None:
     """Chosen shortcut per comparison."""
     parts = []
     for comparison in data.shortcuts:
@@ -210,7 +214,7 @@ def _place(comparison: ShortcutComparison, score: SpeciesScore) -> str:
     return f"{place} (fitted on {', '.join(comparison.trained_on)})"
 
 
-def _locality(data: ReportData) -> Headline | None:
+def locality(data: ReportData) -> Headline | None:
     """How local the basin energies are."""
     if not data.locality:
         return None
@@ -240,24 +244,33 @@ def _fewest_seeds(data: ReportData) -> int:
 
 
 def _claim_sentence(claim: JudgedClaim) -> str:
-    """Effect and interval against the criterion set beforehand."""
+    """Effect and interval in words, against the criterion set beforehand."""
     scale = 1.0 / MILLIELECTRONVOLT if claim.unit else 1.0
     effect, criterion = claim.verdict.effect, claim.verdict.criterion
-    unit = f" {claim.unit}" if claim.unit else ""
-    side = "above" if criterion.direction == "positive" else "below"
-    limit = criterion.minimum_effect * (1.0 if side == "above" else -1.0) * scale
+    if not np.isfinite(effect.value):
+        return "The study has no data on this."
+    value, low, high = (x * scale for x in (effect.value, effect.low, effect.high))
+    limit = criterion.minimum_effect * scale
+    wanted = "above" if criterion.direction == "positive" else "below"
+    limit_text = _plain(limit if wanted == "above" else -limit)
     interval = (
-        f"95 % interval {_plain(effect.low * scale)} to {_plain(effect.high * scale)}"
-        if np.isfinite(effect.low)
+        f"95 % interval {_plain(low)} to {_plain(high)}"
+        if np.isfinite(low)
         else "too few data for an interval"
     )
-    if not np.isfinite(effect.value):
-        return f"The study has no data on this. {claim.basis}".rstrip()
-    return (
-        f"Effect {_plain(effect.value * scale)}{unit} ({interval}); the criterion set beforehand "
-        f"asks for the whole interval to lie {side} {limit:.3g}."
-        + (f" {claim.basis}" if claim.basis else "")
+    what = (
+        f"Ten times the parameters change the local error by {_plain(value)} meV"
+        if claim.unit
+        else f"The partial rank correlation is {_plain(value)}"
     )
+    return f"{what} ({interval}); the claim, set beforehand, needs all of it {wanted} {limit_text}."
+
+
+def _system_words(systems: Sequence[str]) -> str:
+    """Systems by name; of more than a few, the first and how many more."""
+    if len(systems) <= 4:
+        return ", ".join(systems)
+    return f"{', '.join(systems[:3])} and {len(systems) - 3} more kinds of systems"
 
 
 def _count(number: int, noun: str) -> str:
@@ -266,8 +279,8 @@ def _count(number: int, noun: str) -> str:
 
 
 def _plain(value: float) -> str:
-    """Two decimals."""
-    return with_minus(f"{value:.2f}")
+    """Two decimals; zero has no sign."""
+    return with_minus(f"{round(value, 2) + 0.0:.2f}")
 
 
 def _signed(value: float) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,62 +12,21 @@ import numpy as np
 
 from zeroflux.errors import missing_extra
 from zeroflux.report.box import boxes
-from zeroflux.report.chart import Chart, chart_csv
+from zeroflux.report.chart import Chart, chart_csv, chart_tints
+from zeroflux.report.chart_json import chart_json, plain, tint_style
 from zeroflux.report.charts import all_charts
 from zeroflux.report.data import ReportData
-from zeroflux.report.headlines import headlines
-from zeroflux.report.plotly_chart import plotly_figure
+from zeroflux.report.headlines import size_effect
+from zeroflux.report.story import Section, cards, finding, question, sections, theory
 from zeroflux.report.table import Table, table_csv
 from zeroflux.report.tables import all_tables
-
-SECTIONS: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...]], ...] = (
-    (
-        "size",
-        "Size",
-        ("size-slopes", "error-against-size", "learning-curve"),
-        ("size-effect",),
-    ),
-    (
-        "local",
-        "Local energies",
-        ("local-parity", "total-parity"),
-        (
-            "achieved",
-            "achieved-by-system",
-            "local-energies",
-            "total-energies",
-            "noise-floors",
-        ),
-    ),
-    (
-        "transfer",
-        "Transfer",
-        ("fidelity-transfer", "transfer-matrix", "dimer-curves"),
-        ("transfer-correlations", "transfer-totals", "transfer-local", "checkpoints"),
-    ),
-    (
-        "why",
-        "Why",
-        ("seed-ambiguity", "receptive-fields", "error-by-rigidity"),
-        ("seed-ambiguity-table", "receptive-radius"),
-    ),
-    (
-        "shortcut",
-        "The shortcut",
-        ("component-correlation", "shortcut-errors", "shortcut-parity"),
-        ("shortcuts", "slopes", "locality"),
-    ),
-    ("liquid", "The liquid", ("radial-distribution", "sampling-energy"), ()),
-    ("labels", "Quality of the labels", ("label-quality",), ()),
-)
-"""Identifier, heading, charts and tables of each section."""
 
 
 def write_report(data: ReportData, path: Path, *, with_figures: bool = True) -> Path:
     """Write the page, and beside it ``figures/*.svg|png|csv`` and ``tables/*.csv``.
 
     The page holds its scripts and data and fetches nothing; a content security policy inside it
-    forbids any request.
+    forbids any request. What stands behind its details is drawn when they are opened.
 
     Parameters
     ----------
@@ -80,7 +40,7 @@ def write_report(data: ReportData, path: Path, *, with_figures: bool = True) -> 
     Raises
     ------
     MissingExtraError
-        If jinja2, plotly or matplotlib is not installed.
+        If jinja2 or matplotlib is not installed.
     """
     charts, tables = all_charts(data), all_tables(data)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -101,6 +61,69 @@ def write_report(data: ReportData, path: Path, *, with_figures: bool = True) -> 
 
 def render(data: ReportData, charts: tuple[Chart, ...], tables: tuple[Table, ...]) -> str:
     """The page as text."""
+    box, tints = boxes(data), chart_tints(charts)
+    by_name = {chart.name: chart for chart in charts}
+    by_table = {table.name: table for table in tables}
+    hero = finding(charts)
+    trend = size_effect(data)
+    payload = {
+        "charts": {chart.name: chart_json(chart, tints) for chart in charts},
+        "tables": {table.name: _table_json(table) for table in tables},
+        "boxes": box,
+    }
+    shown = [_shown(s, by_name, by_table, hero) for s in sections(data)]
+    return fill(
+        "report.html",
+        title=data.title,
+        question=question(data),
+        theory=theory(data),
+        cards=cards(data),
+        remarks=data.remarks,
+        hero=by_name.get(hero),
+        hero_title=f"Ten times the parameters: the local error {trend.outcome}"
+        if trend is not None and trend.outcome in ("falls", "rises")
+        else None,
+        has_box=bool(box),
+        sections=[s for s in shown if s["figure"] or s["charts"] or s["tables"]],
+        provenance=data.provenance,
+        payload=script_json(payload),
+        light=tint_style(tints, "light"),
+        dark=tint_style(tints, "dark"),
+        scripts=["chart.js", "viewer.js", "report.js"],
+    )
+
+
+def _shown(
+    section: Section, charts: Mapping[str, Chart], tables: Mapping[str, Table], hero: str
+) -> dict[str, Any]:
+    """A section with what the data allow; a figure that is cut short comes again in the details."""
+    figure = next((n for n in section.figures if n in charts and n != hero), None)
+    chart = charts.get(figure or "")
+    is_whole = chart is None or len(chart.panels) <= section.n_panels
+    behind = dict.fromkeys((*section.figures, *section.charts))
+    return {
+        "name": section.name,
+        "question": section.question,
+        "text": section.text,
+        "figure": chart,
+        "n_panels": section.n_panels,
+        "charts": [
+            charts[n]
+            for n in behind
+            if n in charts and n != hero and not (n == figure and is_whole)
+        ],
+        "tables": [tables[n] for n in section.tables if n in tables],
+    }
+
+
+def fill(template: str, *, scripts: list[str], **values: Any) -> str:
+    """A template of this package with its style and scripts inside.
+
+    Raises
+    ------
+    MissingExtraError
+        If jinja2 is not installed.
+    """
     try:
         from jinja2 import Environment, PackageLoader, StrictUndefined
     except ImportError:
@@ -112,38 +135,10 @@ def render(data: ReportData, charts: tuple[Chart, ...], tables: tuple[Table, ...
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    box = boxes(data)
-    by_name = {chart.name: chart for chart in charts}
-    tables_by_name = {table.name: table for table in tables}
-    sections = [
-        {
-            "id": identifier,
-            "title": title,
-            "charts": [by_name[name] for name in chart_names if name in by_name],
-            "tables": [tables_by_name[name] for name in table_names if name in tables_by_name],
-            "has_box": identifier == "liquid" and bool(box),
-        }
-        for identifier, title, chart_names, table_names in SECTIONS
-    ]
-    payload = {
-        "figures": {chart.name: plotly_figure(chart) for chart in charts},
-        "csv": {chart.name: chart_csv(chart) for chart in charts}
-        | {table.name: table_csv(table) for table in tables},
-        "boxes": box,
-    }
-    return environment.get_template("report.html").render(
-        title=data.title,
-        headlines=headlines(data),
-        sections=[s for s in sections if s["charts"] or s["tables"] or s["has_box"]],
-        provenance=data.provenance,
-        cell=cell_text,
-        is_number=_is_number,
-        numeric_columns={table.name: _numeric_columns(table) for table in tables},
-        payload=_script_json(payload),
-        plotly_js=_plotly_js(),
-        viewer_js=_asset("3Dmol-min.js") if box else "",
+    return environment.get_template(template).render(
         style=_asset("report.css"),
-        script=_asset("report.js"),
+        script="\n".join(_asset(name) for name in scripts),
+        **values,
     )
 
 
@@ -152,29 +147,28 @@ def _asset(name: str) -> str:
     return (resources.files("zeroflux.report") / "assets" / name).read_text(encoding="utf-8")
 
 
-def _plotly_js() -> str:
-    """The plotly.js that the installed plotly package brings."""
-    try:
-        from plotly.offline import get_plotlyjs
-    except ImportError:
-        raise missing_extra("plotly", "report") from None
-    return get_plotlyjs()
-
-
-def _script_json(payload: dict[str, Any]) -> str:
+def script_json(payload: Mapping[str, Any]) -> str:
     """JSON that may stand inside a script element: no closing tag, no NaN."""
     text = json.dumps(payload, allow_nan=False, separators=(",", ":"), ensure_ascii=False)
     return text.replace("<", "\\u003c")
 
 
+def _table_json(table: Table) -> dict[str, Any]:
+    """A table with its cells as numbers or text."""
+    return {
+        "title": table.title,
+        "caption": table.caption,
+        "columns": table.columns,
+        "rows": [
+            [plain([cell])[0] if _is_number(cell) else str(cell) for cell in row]
+            for row in table.rows
+        ],
+    }
+
+
 def _is_number(cell: object) -> bool:
     """Whether a table cell is aligned and sorted as a number."""
     return isinstance(cell, (int, float, np.number)) and not isinstance(cell, bool)
-
-
-def _numeric_columns(table: Table) -> list[bool]:
-    """Which columns hold numbers only: their headings are aligned with them."""
-    return [all(map(_is_number, column)) for column in zip(*table.rows, strict=True)]
 
 
 def cell_text(cell: object) -> str:

@@ -9,6 +9,7 @@ from ase.data import chemical_symbols
 
 from zeroflux.labels import Label, system_name
 from zeroflux.report.chart import Series
+from zeroflux.report.colours import PHASES
 from zeroflux.report.data import ModelResult, ReportData
 from zeroflux.units import MILLIELECTRONVOLT
 
@@ -61,11 +62,19 @@ def species_series(
             for k, label in enumerate(labels)
         ]
     )
+    return keyed_series(x, y, keys, note)
+
+
+def keyed_series(
+    x: np.ndarray, y: np.ndarray, keys: np.ndarray, note: np.ndarray | None = None
+) -> tuple[Series, ...]:
+    """One series of points per key, thinned where it is long."""
     series = []
-    for colour, key in enumerate(dict.fromkeys(keys)):
+    for key in dict.fromkeys(keys):
         own = np.flatnonzero(keys == key)
         own = own[:: max(1, -(-len(own) // MAX_PARITY_POINTS))]
-        series.append(Series(str(key), x[own], y[own], colour=colour, note=list(note[own])))
+        notes = None if note is None else [str(text) for text in note[own]]
+        series.append(Series(str(key), x[own], y[own], note=notes))
     return tuple(series)
 
 
@@ -100,6 +109,32 @@ def model_title(data: ReportData, model: ModelResult) -> str:
     name = f"{model.architecture}, {model.n_parameters:,} parameters"
     several = len({m.trained_on for m in data.networks}) > 1
     return f"{model.trained_on}: {name}" if several else name
+
+
+def without_phase(name: str) -> str:
+    """A system's name without its phase: ``argon fcc Ar`` is ``argon Ar``."""
+    return " ".join(word for word in name.split() if word not in PHASES)
+
+
+def place_words(name: str) -> str:
+    """A test set and its system as words: ``solids, argon fcc`` is ``argon fcc``."""
+    test_set, _, system = name.partition(", ")
+    words = test_set.replace("unseen_", "other ").replace("_", " ")
+    if not system:
+        return words
+    is_said = any(word in system for word in (words.rstrip("s"), "fcc", "hcp"))
+    return system if is_said else f"{system}, {words}"
+
+
+def seeded_architectures(networks: Sequence[ModelResult]) -> list[str]:
+    """Architectures that came in several sizes, with several seeds: they can show an effect."""
+    found = []
+    for name in dict.fromkeys(m.architecture for m in networks):
+        own = [m for m in networks if m.architecture == name]
+        kinds = {(m.trained_on, m.n_parameters) for m in own}
+        if len({m.size or m.n_parameters for m in own}) > 1 and len(own) > len(kinds):
+            found.append(name)
+    return found
 
 
 def baseline_name(model: ModelResult) -> str:

@@ -10,13 +10,17 @@ from zeroflux.labels import system_name
 from zeroflux.report.chart import Chart, Panel, Series
 from zeroflux.report.data import ReportData
 from zeroflux.report.selection import (
-    MAX_PARITY_POINTS,
     centred_mev,
     joined,
+    keyed_series,
     species_keys,
     species_series,
+    without_phase,
 )
 from zeroflux.units import MILLIELECTRONVOLT
+
+WIDER = 8.0
+"""Systems whose energies spread by this factor more than the narrowest get panels of their own."""
 
 
 def component_correlation(data: ReportData) -> Chart | None:
@@ -25,26 +29,73 @@ def component_correlation(data: ReportData) -> Chart | None:
         return None
     table = component_table(data.labels)
     panels = []
-    for name, label in (("kinetic", "kinetic"), ("xc", "exchange-correlation")):
-        for of_atoms in (False, True):
-            series = _atom_components(table, name) if of_atoms else _total_components(table, name)
-            panels.append(
-                Panel(
-                    f"{label}: {'atoms' if of_atoms else 'totals per atom'}",
-                    "electrostatic (meV)",
-                    f"{label} (meV)",
-                    series,
-                )
-            )
+    for scale, systems in _scales(table).items():
+        for name, label in (("kinetic", "kinetic"), ("xc", "exchange-correlation")):
+            for of_atoms in (False, True):
+                title = f"{label}, {'atoms' if of_atoms else 'totals per atom'}{scale}"
+                series = _components(table, name, systems, of_atoms=of_atoms)
+                if any(len(s.x) > 1 for s in series):
+                    axis = f"{label} (meV)"
+                    panels.append(Panel(title, "electrostatic (meV)", axis, series))
     return Chart(
         "component-correlation",
         "The components of the energy are nearly collinear",
         "Totals are those of configurations divided by the number of atoms; atoms are basin terms. "
         "All are relative to their mean per system (totals) or per species and system "
         "(atoms). Because one component nearly determines the others, one of them can stand in "
-        "for the energy; because they nearly cancel, the small scatter seen here decides how well.",
+        "for the energy; because they nearly cancel, the small scatter seen here decides how well. "
+        "Systems on a far wider scale, such as dimers pushed together, have panels of their own.",
         tuple(panels),
         n_columns=2,
+    )
+
+
+def _scales(table: ComponentTable) -> dict[str, list[str]]:
+    """Systems of like spread together, the narrow ones first."""
+    systems = np.array(table.systems)
+    energy = table.totals(table.component("electrostatic")) / table.n_atoms_per_configuration
+    spread = {
+        str(name): float(energy[systems == name].std()) for name in dict.fromkeys(table.systems)
+    }
+    known = [value for value in spread.values() if value > 1e-9]
+    limit = WIDER * float(np.median(known)) if known else np.inf
+    groups = {
+        "": [name for name, value in spread.items() if value <= limit],
+        ", wide scale": [name for name, value in spread.items() if value > limit],
+    }
+    return {scale: names for scale, names in groups.items() if names}
+
+
+def shortcut_overview(data: ReportData) -> Chart | None:
+    """The best shortcut of each system beside the spread of the energies it has to find."""
+    own = [c for c in data.shortcuts if c.is_out_of_fold and c.results]
+    rows = [(f"{s.system} {chemical_symbols[s.species]}", s) for c in own for s in c.best.scores]
+    if not rows:
+        return None
+    names = [name for name, _ in rows]
+    error = [[v / MILLIELECTRONVOLT for v in (s.rmse.value, s.rmse.low, s.rmse.high)]
+             for _, s in rows]  # fmt: skip
+    value, low, high = (list(column) for column in zip(*error, strict=True))
+    spread = [s.spread / MILLIELECTRONVOLT for _, s in rows]
+    return Chart(
+        "shortcut-overview",
+        "Error of the best shortcut, beside what there is to find",
+        "The predictor is chosen by totals left out of the fit; its error is that against basin "
+        "energies, with a 95 % interval over configurations. Spread: standard deviation of the "
+        "basin energies, the error of knowing nothing.",
+        (
+            Panel(
+                "",
+                "system and species",
+                "energy per atom (meV)",
+                (
+                    Series("shortcut, error", names, value, low=low, high=high, colour="argon"),
+                    Series("basin energies, spread", names, spread, colour="baseline"),
+                ),
+                is_y_from_zero=True,
+            ),
+        ),
+        n_columns=1,
     )
 
 
@@ -59,7 +110,7 @@ def shortcut_errors(data: ReportData) -> Chart | None:
             species = sorted(
                 {s.species for r in comparison.results for s in r.scores if s.system == system}
             )
-            for colour, number in enumerate(species):
+            for number in species:
                 rows = [
                     (result.fit.predictor.name, score, bound)
                     for result in comparison.results
@@ -78,7 +129,7 @@ def shortcut_errors(data: ReportData) -> Chart | None:
                         [score.rmse.value / mev for _, score, _ in rows],
                         low=[score.rmse.low / mev for _, score, _ in rows],
                         high=[score.rmse.high / mev for _, score, _ in rows],
-                        colour=colour,
+                        colour=symbol,
                     )
                 )
                 series.append(
@@ -86,7 +137,7 @@ def shortcut_errors(data: ReportData) -> Chart | None:
                         f"{symbol}, fitted on the atoms (bound)",
                         names,
                         [bound.rmse / mev for _, _, bound in rows],
-                        colour=colour,
+                        colour=symbol,
                         is_hollow=True,
                     )
                 )
@@ -97,7 +148,7 @@ def shortcut_errors(data: ReportData) -> Chart | None:
                             (),
                             [rows[0][1].spread / mev],
                             kind="level",
-                            colour=colour,
+                            colour=symbol,
                         )
                     )
             panels.append(
@@ -168,29 +219,21 @@ def _comparison_name(comparison: ShortcutComparison, system: str | None = None) 
     return scored if comparison.is_out_of_fold else f"{scored} from {trained}"
 
 
-def _total_components(table: ComponentTable, name: str) -> tuple[Series, ...]:
-    """Configuration totals of a component against the electrostatic one, per atom."""
-    n_atoms = table.n_atoms_per_configuration
-    keys = np.array(table.systems)
-    x = centred_mev(table.totals(table.component("electrostatic")) / n_atoms, keys)
-    y = centred_mev(table.totals(table.component(name)) / n_atoms, keys)
-    return tuple(
-        Series(str(key), x[keys == key], y[keys == key], colour=colour)
-        for colour, key in enumerate(dict.fromkeys(keys))
-    )
-
-
-def _atom_components(table: ComponentTable, name: str) -> tuple[Series, ...]:
-    """Basin terms of the atoms against the electrostatic one."""
-    systems = np.array(table.systems)[table.configuration]
-    keys = np.array(
-        [f"{s} {chemical_symbols[z]}" for s, z in zip(systems, table.species, strict=True)]
-    )
-    x = centred_mev(table.component("electrostatic"), keys)
-    y = centred_mev(table.component(name), keys)
-    series = []
-    for colour, key in enumerate(dict.fromkeys(keys)):
-        own = np.flatnonzero(keys == key)
-        own = own[:: max(1, -(-len(own) // MAX_PARITY_POINTS))]
-        series.append(Series(str(key), x[own], y[own], colour=colour))
-    return tuple(series)
+def _components(
+    table: ComponentTable, name: str, systems: list[str], *, of_atoms: bool
+) -> tuple[Series, ...]:
+    """A component against the electrostatic one: of atoms, or of configurations per atom."""
+    places = np.array(table.systems)
+    if of_atoms:
+        places = places[table.configuration]
+        symbols = [chemical_symbols[z] for z in table.species]
+        keys = np.array([f"{p} {z}" for p, z in zip(places, symbols, strict=True)])
+        x, y = table.component("electrostatic"), table.component(name)
+    else:
+        keys, n_atoms = places, table.n_atoms_per_configuration
+        x = table.totals(table.component("electrostatic")) / n_atoms
+        y = table.totals(table.component(name)) / n_atoms
+    own = np.isin(places, systems)
+    x, y = centred_mev(x, keys)[own], centred_mev(y, keys)[own]
+    # crystals, clusters and pairs stand with their liquid: a colour is a composition and species
+    return keyed_series(x, y, np.array([without_phase(str(key)) for key in keys[own]]))

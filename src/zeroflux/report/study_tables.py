@@ -215,7 +215,7 @@ def ambiguity_table(data: ReportData) -> Table:
     """Differences between seeds."""
     return Table(
         "seed-ambiguity-table",
-        "What totals leave open",
+        "Differences between seeds",
         "Root-mean-square differences between networks of one size that differ by their seed. "
         "Explained: the local difference that goes with the difference of totals if it is shared "
         "evenly; the ratio says how much more there is.",

@@ -346,14 +346,15 @@ def noise_table(data: ReportData) -> Table:
         floors = (
             ("basin surfaces: ¼ ∫∇²ρ, root mean square", data.noise.kinetic_gauge),
             ("closure of the energy per atom, root mean square", data.noise.closure),
-            ("direct against shortcut, centred", data.noise.shortcut),
-            ("seeds of one network, per atom", data.noise.seeds),
+            ("seeds of one network, per atom (averages out over seeds)", data.noise.seeds),
         )
         rows = tuple((name, mev(value)) for name, value in floors if np.isfinite(value))
     return Table(
         "noise-floors",
         "Noise floors",
-        "No difference below these sizes means anything.",
+        "Blur of a label and of one network. Local errors below the labels' blur mean nothing; "
+        "slopes are of means over seeds, atoms and configurations, and their own intervals say how "
+        "far they are known.",
         ("source", "size (meV)"),
         rows,
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from zeroflux.report.chart import Chart, Panel, Series
+from zeroflux.report.colours import size_key
 from zeroflux.report.data import ModelResult, ReportData
+from zeroflux.report.selection import place_words
 from zeroflux.units import ANGSTROM, MILLIELECTRONVOLT
 
 
@@ -19,7 +21,7 @@ def transfer_matrix(data: ReportData) -> Chart | None:
     panels = []
     for architecture in dict.fromkeys(model.architecture for model in networks):
         series = []
-        for colour, trained_on in enumerate(sets):
+        for trained_on in sets:
             group = [
                 m for m in networks if (m.architecture, m.trained_on) == (architecture, trained_on)
             ]
@@ -32,11 +34,11 @@ def transfer_matrix(data: ReportData) -> Chart | None:
             series.append(
                 Series(
                     f"trained on {trained_on}",
-                    list(errors),
+                    [place_words(system) for system in errors],
                     [float(np.median(e)) for e in errors.values()],
                     low=[float(e.min()) for e in errors.values()],
                     high=[float(e.max()) for e in errors.values()],
-                    colour=colour,
+                    colour=trained_on,
                 )
             )
         panels.append(
@@ -77,7 +79,7 @@ def fidelity_transfer(data: ReportData) -> Chart | None:
     panels = []
     for target in targets:
         series = []
-        for colour, name in enumerate(kinds):
+        for name in kinds:
             own = [
                 model
                 for model in networks
@@ -91,13 +93,16 @@ def fidelity_transfer(data: ReportData) -> Chart | None:
                         name,
                         [model.home_error / MILLIELECTRONVOLT for model in own],
                         [total_error(model, target) / MILLIELECTRONVOLT for model in own],
-                        colour=colour,
-                        note=[f"{m.name}: {m.n_parameters:,} parameters" for m in own],
+                        colour=name.removeprefix("trained on "),
+                        note=[
+                            f"{m.architecture}, {m.n_parameters:,} parameters, seed {m.seed}"
+                            for m in own
+                        ],
                     )
                 )
         panels.append(
             Panel(
-                f"to {target}",
+                f"to {place_words(target)}",
                 "local error at home (meV)",
                 "error of totals there, per atom (meV)",
                 tuple(series),
@@ -119,22 +124,26 @@ def fidelity_transfer(data: ReportData) -> Chart | None:
 
 
 def dimer_curves(data: ReportData) -> Chart | None:
-    """Dimer curves of models beside the reference, one panel per pair."""
+    """Dimer curves of models beside the reference, a panel per pair and training set."""
     panels = []
-    methods = list(dict.fromkeys(curve.method for curve in data.dimers))
     for pair in dict.fromkeys(curve.pair for curve in data.dimers):
-        series = tuple(
-            Series(
-                curve.method,
-                curve.distance / ANGSTROM,
-                curve.energy / MILLIELECTRONVOLT,
-                kind="line",
-                colour=methods.index(curve.method),
+        own = [curve for curve in data.dimers if curve.pair == pair]
+        reference = [curve for curve in own if not curve.n_parameters]
+        sets = dict.fromkeys(curve.trained_on for curve in own if curve.n_parameters)
+        for trained_on in sets or [""]:
+            shown = reference + [c for c in own if c.n_parameters and c.trained_on == trained_on]
+            series = tuple(
+                Series(
+                    curve.method,
+                    curve.distance / ANGSTROM,
+                    curve.energy / MILLIELECTRONVOLT,
+                    kind="line",
+                    colour=size_key(curve.n_parameters) if curve.n_parameters else "reference",
+                )
+                for curve in shown
             )
-            for curve in data.dimers
-            if curve.pair == pair
-        )
-        panels.append(Panel(pair, "distance (Å)", "interaction energy (meV)", series))
+            title = f"{pair}, trained on {trained_on}" if trained_on else pair
+            panels.append(Panel(title, "distance (Å)", "interaction energy (meV)", series))
     if not panels:
         return None
     return Chart(

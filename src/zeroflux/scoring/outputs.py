@@ -49,10 +49,8 @@ def check_output(path: Path, *, has_terms: bool = True, n_pools: int = 1) -> Non
             f"{path}: unknown kind of output {path.suffix!r}; expected .csv, .json, .html "
             "or .extxyz."
         )
-    if path.suffix == ".html":
-        for package in ("jinja2", "plotly"):
-            if find_spec(package) is None:
-                raise missing_extra(package, "report")
+    if path.suffix == ".html" and find_spec("jinja2") is None:
+        raise missing_extra("jinja2", "report")
     if not path.parent.is_dir():
         raise ConfigError(
             f"{path}: there is no folder {path.parent}; expected one to write into. Make it first."

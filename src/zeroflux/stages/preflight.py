@@ -63,7 +63,7 @@ def _packages(config: Config, has_labels: bool) -> list[str]:
         packages += ["dftd3"] if config.label.dispersion != "none" else []
         packages += ["distributed"] if config.label.workers.kind == "dask" else []
     if config.train is not None:
-        packages += ["jax", "optax", "safetensors", "vesin", "jinja2", "plotly"]
+        packages += ["jax", "optax", "safetensors", "vesin", "jinja2"]
         packages += ["matplotlib"] if config.report.figures else []
         packages += ["distributed"] if config.train.workers.kind == "dask" else []
     return list(dict.fromkeys(packages))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,10 +79,13 @@ def _energies(models: Mapping[str, Model], frames: Sequence[Frame]) -> list[dict
         by_species.setdefault(model.species, []).append(name)
     for species, names in by_species.items():
         known = [k for k, f in enumerate(frames) if set(f.atomic_numbers.tolist()) <= set(species)]
-        # Frames of one size at once: one compilation for them all, and little padding.
-        for n_atoms in sorted({frames[k].n_atoms for k in known}):
-            chosen = [k for k in known if frames[k].n_atoms == n_atoms]
-            energies = predictions([models[n] for n in names], [frames[k] for k in chosen])
+        # Atoms and pairs at once, crystals at once: two compilations, and little padding.
+        for is_small in (True, False):
+            chosen = [k for k in known if (frames[k].n_atoms <= 2) == is_small]
+            if not chosen:
+                continue
+            own = [models[name] for name in names]
+            energies = predictions(own, [frames[k] for k in chosen], is_brief=True)
             for name, each in zip(names, energies, strict=True):
                 for k, local in zip(chosen, each, strict=True):
                     found[k][name] = local
@@ -99,7 +103,9 @@ def dimer_frame(numbers: tuple[int, int], distance: float) -> Frame:
     return Frame(np.array(numbers), positions, BOX * np.eye(3))
 
 
-def dimer_curves(labels: Sequence[Label], models: Mapping[str, Model]) -> list[DimerCurve]:
+def dimer_curves(
+    labels: Sequence[Label], models: Sequence[tuple[ModelResult, Model]]
+) -> list[DimerCurve]:
     """Interaction energies of two atoms: by the labels where there are some, and by models."""
     from zeroflux.potentials.energy import predictions
     from zeroflux.report import DimerCurve
@@ -112,13 +118,18 @@ def dimer_curves(labels: Sequence[Label], models: Mapping[str, Model]) -> list[D
         points = _labelled_dimers(labels, pair)
         if len(points) > 1:
             curves.append(DimerCurve(name, "DFT", points[:, 0], points[:, 1]))
-        for title, model in models.items():
+        for result, model in models:
             if not set(pair) <= set(model.species):
                 continue
             frames = [dimer_frame(pair, r) for r in DISTANCES]
             alone = sum(float(model.local_energies([atom_frame(z)])[0][0]) for z in pair)
-            energy = np.array([each.sum() for each in predictions([model], frames)[0]]) - alone
-            curves.append(DimerCurve(name, title, DISTANCES, energy))
+            energy = (
+                np.array([each.sum() for each in predictions([model], frames, is_brief=True)[0]])
+                - alone
+            )
+            size = result.n_parameters
+            title = f"{result.architecture}, {size:,} parameters"
+            curves.append(DimerCurve(name, title, DISTANCES, energy, result.trained_on, size))
     return curves
 
 
@@ -149,27 +160,31 @@ def reaches(
 
     ``labels`` are those evaluated, ``places`` the test set of each.
     """
+    from zeroflux.potentials.neighbors import pair_list
     from zeroflux.potentials.sensitivity import local_gradient
     from zeroflux.report import Reach
 
+    # Equal shapes compile once: boxes of one size, and as many places for neighbours in all.
+    common = Counter(label.n_atoms for label in labels).most_common(1)
+    frames = {
+        r.name: _home_frames(r, models[r.name], labels, places, n_atoms=common[0][0])
+        for r in results
+    }
+    width: dict[float, int] = {}
+    for result in results:
+        cutoff = models[result.name].architecture.cutoff
+        longest = [pair_list(f, cutoff).neighbors.shape[1] for f in frames[result.name]]
+        width[cutoff] = max([width.get(cutoff, 0), *longest])
     found = []
     for result in results:
-        home = [label for label, place in zip(labels, places, strict=True) if result.is_home(place)]
-        home = [
-            x
-            for x in home
-            if set(x.frame.atomic_numbers.tolist()) <= set(models[result.name].species)
-        ]
-        if not home:
-            continue
-        chosen = [home[k] for k in np.linspace(0, len(home) - 1, N_FRAMES).astype(int)]
-        # equal shapes compile once: frames of the size of the first
-        chosen = [label for label in chosen if label.n_atoms == chosen[0].n_atoms]
+        model = models[result.name]
         pairs = [
-            local_gradient(models[result.name], label.frame, atom)
-            for label in chosen
-            for atom in range(min(N_ATOMS, label.n_atoms))
+            local_gradient(model, frame, atom, n_neighbors=width[model.architecture.cutoff])
+            for frame in frames[result.name]
+            for atom in range(min(N_ATOMS, frame.n_atoms))
         ]
+        if not pairs:
+            continue
         found.append(
             Reach(
                 result.trained_on,
@@ -184,6 +199,28 @@ def reaches(
             )
         )
     return found
+
+
+def _home_frames(
+    result: ModelResult,
+    model: Model,
+    labels: Sequence[Label],
+    places: Sequence[str],
+    *,
+    n_atoms: int,
+) -> list[Frame]:
+    """A few frames of one size like those trained on, of ``n_atoms`` atoms if there are any."""
+    home = [
+        label.frame
+        for label, place in zip(labels, places, strict=True)
+        if result.is_home(place) and set(label.frame.atomic_numbers.tolist()) <= set(model.species)
+    ]
+    own = [frame for frame in home if frame.n_atoms == n_atoms] or [
+        frame for frame in home if frame.n_atoms == home[0].n_atoms
+    ]
+    if not own:
+        return []
+    return [own[k] for k in np.unique(np.linspace(0, len(own) - 1, N_FRAMES).astype(int))]
 
 
 def rigidities(

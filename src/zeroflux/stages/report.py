@@ -36,6 +36,11 @@ if TYPE_CHECKING:
 
 PAGE = "report.html"
 SUMMARY = "summary.txt"
+LABEL_FACTS = (
+    *("functional", "dispersion", "basis", "pseudopotential", "density_cutoff_hartree"),
+    *("engine", "engine_version", "partition", "label_version"),
+)
+"""Entries of the labels' headers that the page shows."""
 
 
 def report_data(run: Run) -> ReportData:
@@ -73,7 +78,7 @@ def report_data(run: Run) -> ReportData:
         ),
         traces=_traces(labels),
         distributions=_distributions(run.folder("sample") / RADIAL),
-        provenance=_provenance(run),
+        provenance=_provenance(run, every_label),
     )
     return replace(data, **_study(run, data), **_probes(run, data, labels))
 
@@ -96,26 +101,8 @@ def _places(labels: Sequence[Label], split: Mapping[str, Any]) -> list[str]:
 
 def _study(run: Run, data: ReportData) -> dict[str, Any]:
     """Slopes, associations, verdicts and ambiguity."""
-    from zeroflux.report import SizeTrend
-
-    settings = run.config.evaluate
-    rng = np.random.default_rng(settings.seed)
-    n_bootstrap = settings.n_bootstrap
-    cells = study.size_cells(data.networks, n_bootstrap=n_bootstrap, rng=rng)
-    found = study.associations(data.main_networks, n_bootstrap=n_bootstrap, rng=rng)
-    trends = []
-    sets = list(dict.fromkeys(m.trained_on for m in data.main_networks))
-    for name in sets:
-        own = [m for m in data.main_networks if m.trained_on == name]
-        trend = study.set_trend(own, n_bootstrap=n_bootstrap, rng=rng)
-        if trend is not None:
-            trends.append(SizeTrend("all systems" if len(sets) == 1 else name, trend))
     labels = [data.labels[k] for k in data.evaluated]
-    return {
-        "cells": cells,
-        "associations": found,
-        "trends": trends,
-        "claims": study.judged(run.config.report.claims, cells, found),
+    return study.analysis(data, run.config) | {
         "ambiguities": study.ambiguities(
             data.main_networks,
             places=np.repeat(data.evaluated_places, [label.n_atoms for label in labels]),
@@ -148,11 +135,7 @@ def _probes(run: Run, data: ReportData, labels: Sequence[Label]) -> dict[str, An
         "checkpoints": probes.checkpoints(labels, named),
         "dimers": probes.dimer_curves(
             labels,
-            {
-                model_title(data, m): models[m.name]
-                for m in shown
-                if len(models[m.name].species) == widest
-            },
+            [(m, models[m.name]) for m in shown if len(models[m.name].species) == widest],
         ),
         "reaches": probes.reaches(typical, models, evaluated, data.evaluated_places),
         "rigidity": _rigidity(run, data, labels, typical, models),
@@ -253,14 +236,31 @@ def _distributions(path: Path) -> list[RadialDistribution]:
     ]
 
 
-def _provenance(run: Run) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+def label_facts(labels: Sequence[Label]) -> dict[str, Any]:
+    """What the headers of the labels say: settings they share, and the time they took."""
+    facts: dict[str, Any] = {"configurations": len(labels)}
+    for key in LABEL_FACTS:
+        values = {str(label.info[key]) for label in labels if key in label.info}
+        if values:
+            facts[key.replace("_", " ")] = ", ".join(sorted(values))
+    seconds = [
+        float(label.info["label_wall_s"]) for label in labels if "label_wall_s" in label.info
+    ]
+    if seconds:
+        facts["computing time, all labels (h)"] = round(sum(seconds) / 3600, 2)
+    return facts
+
+
+def _provenance(run: Run, labels: Sequence[Label]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {"labels": label_facts(labels)}
     for stage in ("sample", "label", "correlate", "train", "evaluate"):
         manifest = read_manifest(run.folder(stage))
         if manifest is None:
             continue
         settings = {k: v for k, v in manifest.config.items() if not isinstance(v, (dict, list))}
-        found[stage] = {**settings, "wall time (s)": manifest.wall_s, "started": manifest.started}
+        is_import = stage == "label" and "pools" in manifest.config
+        name, when = ("labels, read in", "read in") if is_import else (stage, "started")
+        found[name] = {**settings, "wall time (s)": manifest.wall_s, when: manifest.started}
         found["versions"] = dict(manifest.versions)
         found["machine"] = dict(manifest.machine)
     return found

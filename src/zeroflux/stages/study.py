@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from zeroflux.config import ClaimConfig
+from zeroflux.config import ClaimConfig, Config
 from zeroflux.evaluation import (
     Association,
     Criterion,
     Estimate,
     PooledEffect,
-    SizeRegression,
     ambiguity,
     best_size,
     holm_adjusted,
     mean_association,
     random_effects,
-    size_regression,
     size_slopes,
     standard_error_of,
     verdict,
@@ -27,10 +25,24 @@ from zeroflux.evaluation import (
 from zeroflux.units import MILLIELECTRONVOLT
 
 if TYPE_CHECKING:
-    from zeroflux.report import JudgedClaim, ModelResult, SeedAmbiguity, SizeCell
+    from zeroflux.report import JudgedClaim, ModelResult, ReportData, SeedAmbiguity, SizeCell
 
 MIN_NETWORKS = 12
 """Fewest networks in which an association is looked for."""
+
+
+def analysis(data: ReportData, config: Config) -> dict[str, Any]:
+    """Slopes, associations and verdicts of the scored networks, as fields of the report's data."""
+    rng = np.random.default_rng(config.evaluate.seed)
+    n_bootstrap = config.evaluate.n_bootstrap
+    cells = size_cells(data.networks, n_bootstrap=n_bootstrap, rng=rng)
+    found = associations(data.main_networks, n_bootstrap=n_bootstrap, rng=rng)
+    return {
+        "cells": cells,
+        "associations": found,
+        "mean_slope": mean_slope(cells),
+        "claims": judged(config.report.claims, cells, found),
+    }
 
 
 def seeded(networks: Sequence[ModelResult]) -> list[ModelResult]:
@@ -80,38 +92,29 @@ def size_cells(
     return cells
 
 
-def main_cells(cells: Sequence[SizeCell]) -> list[SizeCell]:
-    """Cells that used all configurations of their training set."""
-    most: dict[str, int] = {}
-    for cell in cells:
-        most[cell.trained_on] = max(most.get(cell.trained_on, 0), cell.n_training)
-    return [cell for cell in cells if cell.n_training == most[cell.trained_on]]
-
-
 def pooled_slope(cells: Sequence[SizeCell], *, at_equal_totals: bool = False) -> PooledEffect:
     """Mean slope over cells, each of which may have a slope of its own (hartree per decade)."""
     slopes = [cell.slope_at_equal_totals if at_equal_totals else cell.slope for cell in cells]
     found = [slope.slope for slope in slopes if slope is not None]
+    return _pooled(found)
+
+
+def _pooled(found: Sequence[Estimate]) -> PooledEffect:
+    """Random-effects mean over groups."""
     return random_effects(
-        np.array([slope.value for slope in found]),
-        np.array([standard_error_of(slope) for slope in found]),
+        np.array([effect.value for effect in found]),
+        np.array([standard_error_of(effect) for effect in found]),
     )
 
 
-def set_trend(
-    networks: Sequence[ModelResult], *, n_bootstrap: int, rng: np.random.Generator
-) -> SizeRegression | None:
-    """One slope for all architectures of a training set, each with an intercept of its own."""
-    own = seeded(networks)
-    if len({m.n_parameters for m in own}) < 2:
-        return None
-    return size_regression(
-        np.array([m.n_parameters for m in own]),
-        np.array([m.home_error for m in own]),
-        groups=[m.architecture for m in own],
-        n_bootstrap=n_bootstrap,
-        rng=rng,
-    )
+def mean_slope(cells: Sequence[SizeCell]) -> PooledEffect | None:
+    """Mean slope of the main cells to be shown; of a lone cell its own, interval included."""
+    from zeroflux.report import main_cells
+
+    used = main_cells(cells)
+    if len(used) == 1:
+        return PooledEffect(used[0].slope.slope, float("nan"), 1)
+    return pooled_slope(used) if used else None
 
 
 def associations(
@@ -187,10 +190,7 @@ def _renamed(found: Association, target: str) -> Association:
 def pooled_association(found: Sequence[Association]) -> PooledEffect:
     """Mean over training sets of the partial correlation that is a mean over targets."""
     means = [a for a in found if a.group.endswith(": all") and a.target.startswith("mean of")]
-    return random_effects(
-        np.array([a.partial.value for a in means]),
-        np.array([standard_error_of(a.partial) for a in means]),
-    )
+    return _pooled([a.partial for a in means])
 
 
 def judged(
@@ -199,7 +199,7 @@ def judged(
     found: Sequence[Association],
 ) -> list[JudgedClaim]:
     """Verdicts on the configured claims."""
-    from zeroflux.report import JudgedClaim
+    from zeroflux.report import JudgedClaim, main_cells
 
     results = []
     for claim in claims:
@@ -227,6 +227,7 @@ def judged(
         results.append(
             JudgedClaim(
                 verdict(pooled.mean, criterion),
+                claim.effect,
                 "meV per decade" if is_slope else "",
                 basis=_basis(pooled, what, unit),
                 details=tuple(f"{name}: {_words(e, unit)}" for name, e in groups.items()),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -47,7 +48,7 @@ def model_form(header: Mapping[str, Any], forms: Forms) -> Any:
     if not isinstance(header.get("training"), dict):
         raise ValueError("the training manifest is missing; expected a mapping")
     found = {name: shape for name, (_, shape) in forms.items()}
-    params = _named_shapes(params=jax.eval_shape(lambda: architecture.init(ShapesOnly())))
+    params = _named_shapes(params=_parameters(architecture))
     # The parameters first: what is as large as the file says may then be traced further.
     _expect_shapes({n: s for n, s in found.items() if not n.startswith("statistics/")}, params)
     _expect_shapes(found, params | _named_shapes(statistics=_statistics(architecture)))
@@ -114,6 +115,13 @@ def _architecture(header: Mapping[str, Any]) -> Any:
     return architecture_from(name, values)
 
 
+@lru_cache(maxsize=64)  # a study has thousands of checkpoints of few forms
+def _parameters(architecture: Any) -> Any:
+    """Parameters as mere shapes."""
+    return jax.eval_shape(lambda: architecture.init(ShapesOnly()))
+
+
+@lru_cache(maxsize=64)
 def _statistics(architecture: Any) -> Any:
     """Constants of the standardisation as mere shapes."""
     one = Neighborhood(

@@ -11,6 +11,7 @@ from zeroflux.frames import Frame
 from zeroflux.potentials import energy
 from zeroflux.potentials.energy import composition, prepared_inputs
 from zeroflux.potentials.linear import Linear, Pair
+from zeroflux.potentials.schnet import SchNet
 
 LINEAR = Linear(9.0, 1, n_radial=4, n_angular=2)
 
@@ -58,3 +59,26 @@ def test_composition_counts_atoms_by_element():
 def test_no_configurations_are_refused():
     with pytest.raises(ModelError, match="no configurations"):
         prepared_inputs(LINEAR, [], [18])
+
+
+def test_a_brief_run_of_several_models_gives_the_numbers_of_each_alone():
+    known = frames(4)
+
+    def model(architecture, seed):
+        inputs = prepared_inputs(architecture, known, [18])
+        with jax.enable_x64(True):
+            statistics = jax.tree.map(np.asarray, architecture.statistics(inputs))
+        return energy.Model(
+            architecture,
+            (18,),
+            jax.tree.map(np.asarray, architecture.init(jax.random.key(seed))),
+            statistics,
+            np.array([-1.5]),
+            0.01 * (seed + 1),
+        )
+
+    models = [model(form, seed) for seed in (0, 1) for form in (SchNet(9.0, 1), LINEAR)]
+    brief = energy.predictions(models, known, is_brief=True)
+    for each, found in zip(models, brief, strict=True):
+        np.testing.assert_allclose(found, each.local_energies(known), rtol=0, atol=1e-7)
+    assert np.ptp([found[0][0] for found in brief]) > 1e-5

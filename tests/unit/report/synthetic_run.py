@@ -5,6 +5,7 @@ import numpy as np
 from zeroflux.correlation import compare_shortcuts, component_table, predictor
 from zeroflux.evaluation import (
     Criterion,
+    PooledEffect,
     RadialBasis,
     ReceptiveField,
     ambiguity,
@@ -32,7 +33,6 @@ from zeroflux.report import (
     ReportData,
     SeedAmbiguity,
     SizeCell,
-    SizeTrend,
 )
 from zeroflux.units import ANGSTROM, MILLIELECTRONVOLT
 
@@ -143,10 +143,11 @@ def synthetic_run(*, n_labels: int = 24, systems=("argon", "mixture"), seed: int
         evaluated=evaluated,
         shortcuts=comparisons,
         models=models,
-        trends=[SizeTrend("trained on argon", trend)],
+        mean_slope=PooledEffect(trend.slope, float("nan"), 1),
         claims=[
             JudgedClaim(
                 verdict(trend.slope, claim),
+                "size_slope",
                 "meV per decade",
                 basis="Over the seeds of one training set.",
                 details=("argon, bpnn: a line of its own",),
@@ -205,8 +206,9 @@ def synthetic_run(*, n_labels: int = 24, systems=("argon", "mixture"), seed: int
                 method,
                 grid * ANGSTROM,
                 depth * ((3.76 / grid) ** 12 - 2 * (3.76 / grid) ** 6) * MILLIELECTRONVOLT,
+                n_parameters=size,
             )
-            for method, depth in (("reference", 12.3), ("bpnn 37", 9.0))
+            for method, depth, size in (("DFT", 12.3, 0), ("bpnn, 37 parameters", 9.0, 37))
         ],
         traces=[
             EnergyTrace(

@@ -5,22 +5,23 @@ import dataclasses
 import io
 
 import numpy as np
-import plotly.graph_objects as go
 import pytest
 from synthetic_run import synthetic_label
 
 from zeroflux.errors import ArtifactError
 from zeroflux.labels import system_name
 from zeroflux.report import ReportData, headlines, pooled_rmse
+from zeroflux.report.axes import linear_ticks, log_ticks, panel_axes, tick_text
 from zeroflux.report.box import boxes
-from zeroflux.report.chart import Chart, Panel, Series, chart_csv, log_ticks, shared_range
+from zeroflux.report.chart import Chart, Panel, Series, chart_csv, chart_tints
+from zeroflux.report.chart_json import chart_json
 from zeroflux.report.charts import all_charts
-from zeroflux.report.plotly_chart import plotly_figure
+from zeroflux.report.colours import KNOWN, tints
 from zeroflux.report.table import table_csv
 from zeroflux.report.tables import MAX_MODELS, all_tables, model_table
 from zeroflux.units import MILLIELECTRONVOLT
 
-N_CHARTS = 17
+N_CHARTS = 19
 
 
 def chart_named(run: ReportData, name: str) -> Chart:
@@ -28,20 +29,56 @@ def chart_named(run: ReportData, name: str) -> Chart:
     return next(chart for chart in all_charts(run) if chart.name == name)
 
 
-def test_every_chart_is_a_figure_that_plotly_accepts(run):
+def test_every_chart_has_points_inside_its_axes_and_a_caption(run):
     charts = all_charts(run)
     assert len(charts) == N_CHARTS
+    found = chart_tints(charts)
     for chart in charts:
-        figure = go.Figure(plotly_figure(chart))  # raises on any unknown property
-        assert len(list(figure.data)) >= len(chart.panels)
         assert chart.caption.endswith(".")
+        for panel in chart_json(chart, found)["panels"]:
+            values = [v for s in panel["series"] for v in s["y"] if v is not None]
+            assert values
+            assert panel["y"]["low"] <= min(values) <= max(values) <= panel["y"]["high"]
+            assert len(panel["y"]["ticks"]) > 1
 
 
-def test_control_plotly_refuses_a_property_that_does_not_exist(run):
-    figure = plotly_figure(all_charts(run)[0])
-    figure["layout"]["xaxis"]["colour"] = "red"
-    with pytest.raises(ValueError, match="colour"):
-        go.Figure(figure)
+def test_a_colour_means_the_same_in_every_panel(run):
+    charts = all_charts(run)
+    found = chart_tints(charts)
+    numbers: dict[str, set[int]] = {}
+    for chart in charts:
+        for panel, drawn in zip(chart.panels, chart_json(chart, found)["panels"], strict=True):
+            for series, shown in zip(panel.series, drawn["series"], strict=True):
+                numbers.setdefault(series.key, set()).add(shown["tint"])
+    assert len(numbers) > 10
+    assert all(len(seen) == 1 for seen in numbers.values())
+    assert found["argon Ar"].light == found["argon"].light == KNOWN["argon"].light
+    assert found["mixture Kr"] != found["mixture Ar"]
+
+
+def test_a_name_in_a_legend_has_one_colour_in_all_panels_of_its_chart(run):
+    for data in (run, many(run)):
+        charts = all_charts(data)
+        found = chart_tints(charts)
+        for chart in charts:
+            colours: dict[str, set[str]] = {}
+            for series in (s for panel in chart.panels for s in panel.series):
+                colours.setdefault(series.name, set()).add(found[series.key].light)
+            assert all(len(c) == 1 for c in colours.values()), (chart.name, colours)
+
+
+def test_unforeseen_names_get_colours_of_their_own_in_order():
+    found = tints(["water", "salt", "argon fcc", "size 30445", "water"])
+    assert found["water"].light != found["salt"].light
+    assert (found["argon fcc"].light, found["argon fcc"].symbol) == (KNOWN["argon"].light, "square")
+    assert found["size 30445"] == tints(["size 30000"])["size 30000"]
+    assert len(tints(f"name {k}" for k in range(30))) == 30
+
+
+def test_no_panel_has_more_than_a_handful_of_lines(run):
+    for chart in all_charts(run):
+        for panel in chart.panels:
+            assert len({s.name for s in panel.series}) <= 7, (chart.name, panel.title)
 
 
 def test_error_against_size_shows_each_network_at_its_pooled_error_in_mev(run):
@@ -69,12 +106,15 @@ def test_local_parity_shows_every_atom_once_per_size_around_zero(run):
     assert len(chart.panels) == 4
 
 
-def test_label_quality_shows_closure_per_atom_in_mev(run):
-    closure = chart_named(run, "label-quality").panels[0].series[0]
-    own = [label for label in run.labels if system_name(label) == closure.name]
-    np.testing.assert_allclose(
-        closure.y, [label.closure / 27 / MILLIELECTRONVOLT for label in own], atol=1e-12
-    )
+def test_label_quality_shows_the_median_closure_of_each_system_in_mev(run):
+    series = chart_named(run, "label-quality").panels[0].series[0]
+    assert series.high is not None
+    for name, median, high in zip(series.x, series.y, series.high, strict=True):
+        own = [
+            abs(x.closure) / 27 / MILLIELECTRONVOLT for x in run.labels if system_name(x) == name
+        ]
+        assert median == pytest.approx(np.median(own))
+        assert high == pytest.approx(max(own))
 
 
 def test_pooled_rmse_is_weighted_by_atoms(run):
@@ -87,9 +127,7 @@ def test_pooled_rmse_is_weighted_by_atoms(run):
 def test_the_box_holds_centred_energies_and_atoms_inside_the_cell(run):
     box = boxes(run)
     assert len(box) == len(run.evaluated)
-    joined = np.concatenate(
-        [b["fields"]["basin energy"] for b in box if b["name"].split()[2] == "argon,"]
-    )
+    joined = np.concatenate([b["fields"]["basin energy"] for b in box if b["system"] == "argon"])
     assert abs(joined.mean()) < 1e-3
     for item in box:
         fractional = np.array(item["positions"]) @ np.linalg.inv(item["cell"])
@@ -129,13 +167,17 @@ def test_chart_csv_holds_every_point(run):
     assert rows[0]["y_axis"].endswith("(meV)")
 
 
-def test_headlines_call_little_data_thin_and_quote_the_interval(run):
+def test_headlines_ask_to_read_intervals_and_have_one_for_one_slope(run):
     found = {item.topic: item for item in headlines(run)}
-    assert found["Evidence"].outcome == "thin"
-    assert "fewer than 100 labels" in found["Evidence"].sentence
+    basis = found["What this rests on"]
+    assert basis.outcome.startswith("18 configurations")
+    assert "fewer than 100 labels" in basis.sentence
     trend = found["Error against size"]
     assert "95 % interval" in trend.details[0]
     assert trend.text.splitlines()[1].strip() == trend.details[0]
+    assert trend.sentence.rpartition(" change the local error by ")[2] == (
+        trend.details[0].partition(": ")[2] + "."
+    )
     claim = found["Smaller networks decompose more faithfully"]
     assert claim.outcome == run.claims[0].verdict.outcome
     assert "set beforehand" in claim.sentence
@@ -144,7 +186,7 @@ def test_headlines_call_little_data_thin_and_quote_the_interval(run):
 def test_unconverged_labels_are_counted_and_left_out(run):
     failed = dataclasses.replace(run.labels[-1], is_converged=False)
     data = ReportData(title="x", labels=[*run.labels[:4], failed])
-    evidence = next(h for h in headlines(data) if h.topic == "Evidence")
+    evidence = next(h for h in headlines(data) if h.topic == "What this rests on")
     assert evidence.sentence.startswith("4 labelled")
     assert "1 more did not converge" in evidence.sentence
     assert len(boxes(data)) == 4
@@ -166,18 +208,27 @@ def test_a_model_of_other_atoms_is_refused(run):
 def test_undefined_numbers_become_gaps():
     series = Series("a", [1.0, 2.0], [np.nan, 1.0], low=[np.nan, 0.5], high=[np.nan, 2.0])
     chart = Chart("c", "t", "x.", (Panel("p", "x", "y", (series,), has_diagonal=True),))
-    trace = plotly_figure(chart)["data"][1]
-    assert trace["y"] == [None, 1.0]
-    assert trace["error_y"]["array"] == [None, 1.0]
-    assert np.isfinite(shared_range(chart.panels[0])).all()
+    panel = chart_json(chart, chart_tints([chart]))["panels"][0]
+    assert panel["series"][0]["y"] == [None, 1]
+    assert panel["series"][0]["high"] == [None, 2]
+    both, same = panel_axes(chart.panels[0])
+    assert both == same
+    assert np.isfinite([same.low, same.high]).all()
 
 
 @pytest.mark.parametrize(
-    ("x", "expected"), [([20, 40], [20, 40]), ([10, 10_000], None), ([], None)]
+    ("low", "high", "expected"),
+    [
+        (0.5, 200.0, [1, 10, 100]),
+        (9.0, 11_000.0, [10, 100, 1000, 10_000]),
+        (18.0, 180.0, [20, 50, 100]),
+        (1.4, 2.7, [1.4, 1.6, 1.8, 2.0, 2.2, 2.4, 2.6]),
+    ],
 )
-def test_a_short_logarithmic_axis_is_marked_at_its_values(x, expected):
-    panel = Panel("p", "x", "y", (Series("a", x, [1.0] * len(x)),), is_x_log=True)
-    assert log_ticks(panel) == expected
+def test_a_logarithmic_axis_is_marked_at_decades_and_between_only_if_few_fit(low, high, expected):
+    assert log_ticks(low, high) == expected
+    assert [tick_text(t) for t in (0.1, 10.0, 100_000.0, -2.5)] == ["0.1", "10", "100,000", "−2.5"]
+    assert linear_ticks(-1.1, 3.2) == [-1, 0, 1, 2, 3]
 
 
 def test_a_baseline_that_beats_the_networks_is_named_at_the_top(run):
@@ -207,7 +258,7 @@ def test_a_baseline_that_beats_the_networks_is_named_at_the_top(run):
 def test_claims_come_first_with_the_effect_group_by_group(run):
     first = headlines(run)[0]
     assert first.topic == run.claims[0].verdict.criterion.claim
-    assert first.sentence.endswith("Over the seeds of one training set.")
+    assert first.basis == "Over the seeds of one training set."
     assert first.details == ("argon, bpnn: a line of its own",)
 
 
@@ -288,7 +339,7 @@ def test_a_network_that_lacks_an_element_leaves_gaps_and_no_box_field(run):
     assert not any("argon: " in name for name in fields)
     assert any("mixture: " in name for name in fields)
     for chart in all_charts(data):
-        plotly_figure(chart)
+        chart_json(chart, chart_tints([chart]))
     parity = chart_named(data, "local-parity")
     assert all(np.isfinite(s.y).all() for panel in parity.panels for s in panel.series)
 

@@ -5,11 +5,10 @@ import pytest
 
 from zeroflux.config import ClaimConfig
 from zeroflux.evaluation import Estimate, SpeciesScore, TotalScore
-from zeroflux.report import ModelResult
+from zeroflux.report import ModelResult, main_cells
 from zeroflux.stages.study import (
     associations,
     judged,
-    main_cells,
     pooled_association,
     pooled_slope,
     seeded,
