@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from zeroflux.config_file import load_config
-from zeroflux.correlation import system_name
 from zeroflux.data import load
 from zeroflux.evaluation import Ambiguity, locality, noise_floors
+from zeroflux.labels import system_name
 from zeroflux.report import ModelResult, ReportData, SeedAmbiguity, write_report
 from zeroflux.stages import study
 from zeroflux.stages.correlate import compared_systems, comparisons

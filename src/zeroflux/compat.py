@@ -99,7 +99,7 @@ class BaderAnalysis:
         bare = self.basins.atoms.copy()
         for name in [name for name in bare.arrays if name.startswith("basin_")]:
             del bare.arrays[name]
-        return AseAtomsAdaptor.get_structure(bare)
+        return AseAtomsAdaptor.get_structure(bare)  # type: ignore[arg-type]  either package's Atoms
 
     @property
     def summary(self) -> dict[str, Any]:

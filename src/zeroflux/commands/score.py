@@ -11,6 +11,7 @@ import typer
 from zeroflux.scoring.report import Reference
 
 if TYPE_CHECKING:
+    from zeroflux.scoring.models import Model
     from zeroflux.scoring.report import ScoreReport
 
 
@@ -76,7 +77,7 @@ def score_command(
     if output is not None:
         check_output(output, has_terms=reference_key is None, n_pools=len(pools))
 
-    def scored(pool: Path, given: Sequence[str]) -> ScoreReport:
+    def scored(pool: Path, given: Sequence[Model]) -> ScoreReport:
         return run_score(
             pool,
             given,

@@ -80,9 +80,10 @@ def write_output(report: ScoreReport, path: Path) -> None:
 
 def rows_of(report: ScoreReport | PoolsReport) -> list[dict[str, Any]]:
     """Local scores as records, the columns those of the CSV; of several pools with ``pool``."""
-    reports = getattr(report, "reports", None)
-    if reports is not None:
-        return [{"pool": pool, **row} for pool, one in reports.items() for row in rows_of(one)]
+    if not isinstance(report, ScoreReport):
+        return [
+            {"pool": pool, **row} for pool, one in report.reports.items() for row in rows_of(one)
+        ]
     table = model_table(report.models)
     return [dict(zip(table.columns, row, strict=True)) for row in table.rows]
 
