@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from ase.data import atomic_numbers
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from zeroflux import plugins
 from zeroflux.errors import ConfigError
 
 Positive = Annotated[float, Field(gt=0)]
@@ -15,6 +16,24 @@ Count = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 OWN_POOL = "all"
 """Pool, training set and test set of a run that labels its own configurations."""
+
+
+def _one_of(*ours: str, kind: plugins.Kind) -> AfterValidator:
+    """Check a name against ours and those that other packages add."""
+
+    def checked(name: str) -> str:
+        if name not in ours and name not in (added := plugins.installed(kind)):
+            known = ", ".join([*ours, *added])
+            raise ValueError(f"expected one of {known}, or the package that adds it")
+        return name
+
+    return AfterValidator(checked)
+
+
+ArchitectureName = Annotated[
+    str, _one_of("linear", "pair", "bpnn", "schnet", "painn", kind="architectures")
+]
+EngineName = Annotated[str, _one_of("pyscf", "cp2k", kind="engines")]
 
 
 class Section(BaseModel):
@@ -128,8 +147,9 @@ class WorkersConfig(Section):
 class LabelConfig(Section):
     """Density functional theory and the division into basins."""
 
-    engine: Literal["pyscf", "cp2k"] = "pyscf"
-    """Program that solves the Kohn-Sham equations at the Γ point. cp2k has to be installed."""
+    engine: EngineName = "pyscf"
+    """Program that solves the Kohn-Sham equations at the Γ point: pyscf, cp2k (which has to be
+    installed), or one that another package adds."""
     cp2k_command: Annotated[str, Field(min_length=1)] = "cp2k"
     """cp2k: command that starts it, such as mpirun -np 4 cp2k.psmp. Not part of what the labels
     depend on."""
@@ -208,7 +228,6 @@ class CorrelateConfig(Section):
         return self
 
 
-ArchitectureName = Literal["linear", "pair", "bpnn", "schnet", "painn"]
 ControlName = Literal["basin_energies", "totals_and_forces"]
 
 

@@ -65,6 +65,10 @@ class RepairWarning(UserWarning):
         return printable(super().__str__())
 
 
+class PluginError(ZerofluxError):
+    """Something that another package adds cannot be used."""
+
+
 EXTRAS = {
     "pyscf": "dft",
     "dftd3": "dft",

@@ -11,7 +11,7 @@ import zeroflux
 SOURCE = Path(zeroflux.__file__).parent
 
 ROOMS = (
-    {"errors", "units", "interruption"},
+    {"errors", "units", "interruption", "plugins"},
     {"frames", "grids", "compilation", "execution"},
     {"labels", "artifacts"},
     {"partition", "volumetric"},

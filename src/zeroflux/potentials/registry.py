@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol
 
 from jaxtyping import Array, Float
 
+from zeroflux import plugins
 from zeroflux.errors import ModelError
 from zeroflux.potentials.bpnn import BehlerParrinello
 from zeroflux.potentials.layers import Params, ShapesOnly
@@ -98,12 +99,16 @@ def architecture_class(name: str) -> type[Any]:
     ModelError
         If no architecture has this name.
     """
-    if name not in ARCHITECTURES:
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    added = plugins.installed("architectures")
+    if name not in added:
+        known = ", ".join([*ARCHITECTURES, *added])
         raise ModelError(
-            f"Unknown architecture '{name}'; expected one of {', '.join(ARCHITECTURES)}. "
-            "Correct the name."
+            f"Unknown architecture '{name}'; expected one of {known}. Correct the name, or install "
+            "the package that has it."
         )
-    return ARCHITECTURES[name]
+    return plugins.load("architectures", name)
 
 
 def sized_architecture(

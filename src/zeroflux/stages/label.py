@@ -8,6 +8,7 @@ from typing import Any
 
 from ase.data import chemical_symbols
 
+from zeroflux import plugins
 from zeroflux.config import Config, LabelConfig, WorkersConfig
 from zeroflux.execution import Workers, n_usable_cores
 from zeroflux.frames import Frame
@@ -49,6 +50,10 @@ def engine_of(
             with_forces=settings.forces,
             with_partitions=settings.partitions,
             command=settings.cp2k_command,
+        )
+    if settings.engine != "pyscf":
+        return plugins.load("engines", settings.engine)(
+            settings, basis=basis, density_cutoff=cutoff, orbital_folder=orbital_folder
         )
     from zeroflux.labelling.pyscf import PyscfEngine
 

@@ -11,9 +11,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from zeroflux.errors import ZerofluxError
 from zeroflux.potentials.layers import ShapesOnly
 from zeroflux.potentials.neighbors import Neighborhood
-from zeroflux.potentials.registry import ARCHITECTURES, architecture_from
+from zeroflux.potentials.registry import architecture_class, architecture_from
 from zeroflux.training.state import leaves_by_path
 
 MAX_CUTOFF = 200.0
@@ -85,9 +86,13 @@ def check_values(arrays: Mapping[str, np.ndarray]) -> None:
 def _architecture(header: Mapping[str, Any]) -> Any:
     """The architecture, from values of the right kind and believable size."""
     name, values = header.get("architecture"), header.get("hyperparameters")
-    if not isinstance(name, str) or name not in ARCHITECTURES:
-        raise ValueError(f"architecture is {name!r}; expected one of {', '.join(ARCHITECTURES)}")
-    fields = {field.name: field.type for field in dataclasses.fields(ARCHITECTURES[name])}
+    if not isinstance(name, str):
+        raise ValueError(f"architecture is {name!r}; expected a name")
+    try:
+        cls = architecture_class(name)
+    except ZerofluxError as error:
+        raise ValueError(str(error)) from error
+    fields = {field.name: field.type for field in dataclasses.fields(cls)}
     if not isinstance(values, dict) or set(values) != set(fields):
         found = sorted(values) if isinstance(values, dict) else values
         raise ValueError(f"hyperparameters are {found}; expected {sorted(fields)}")

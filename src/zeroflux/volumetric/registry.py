@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
+from zeroflux import plugins
 from zeroflux.errors import FileFormatError
 from zeroflux.volumetric import arrays, cube, vasp, vasp_hdf5, xsf
 from zeroflux.volumetric.data import VolumetricData
@@ -28,7 +29,7 @@ class Format:
     """A file format: its name for messages, and the module with its ``read`` and ``write``."""
 
     name: str
-    module: ModuleType
+    module: Any
     suffixes: tuple[str, ...]
     prefixes: tuple[str, ...] = ()
 
@@ -40,7 +41,17 @@ FORMATS = (
     Format("vasp-hdf5", vasp_hdf5, ()),
     Format("arrays", arrays, arrays.SUFFIXES),
 )
-"""To add a format: write a module with ``read``, ``write`` and ``SUFFIXES``, and list it here."""
+"""To add a format: write a module with ``read``, ``write`` and ``SUFFIXES``, and list it here, or
+name it in the entry points ``zeroflux.formats`` of a package of your own."""
+
+
+def _added(name: str) -> Format | None:
+    """Format of another package by a file's name; asked for when none of ours fits."""
+    for key in plugins.installed("formats"):
+        module = plugins.load("formats", key)
+        if name.lower().endswith(tuple(module.SUFFIXES)):
+            return Format(key, module, tuple(module.SUFFIXES))
+    return None
 
 
 def format_by_name(path: Path) -> Format | None:
@@ -53,7 +64,7 @@ def format_by_name(path: Path) -> Format | None:
             return kind
         if name.lower().endswith(kind.suffixes):
             return kind
-    return None
+    return _added(name)
 
 
 def format_by_contents(path: Path) -> Format | None:
