@@ -73,7 +73,7 @@ def test_an_engine():
 
 @pytest.mark.usefixtures("installed")
 def test_an_architecture():
-    assert TrainConfig(architectures=["narrow"], seeds=2).architectures == ["narrow"]
+    assert TrainConfig(architectures=["narrow"], seeds=[0]).architectures == ["narrow"]
     narrow = sized_architecture("narrow", 300, cutoff=12.0, n_species=1)
     assert type(narrow).__name__ == "Narrow"
 
