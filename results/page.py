@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zeroflux.config_file import load_config
+from zeroflux.config_file import load_config, training_of
 from zeroflux.data import load
 from zeroflux.evaluation import Ambiguity, locality, noise_floors
 from zeroflux.labels import system_name
@@ -109,7 +109,7 @@ def provenance() -> dict[str, dict[str, object]]:
 def report_data() -> ReportData:
     """All that the page shows."""
     config = load_config(CONFIG)
-    labels = load(*config.train.training_sets["everything"])
+    labels = load(*training_of(config).training_sets["everything"])
     n_trained, places = len(labels), []
     for name, members in config.evaluate.test_sets.items():
         own = load(*members)

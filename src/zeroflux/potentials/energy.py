@@ -226,6 +226,26 @@ def prepared_inputs(
     return stacked
 
 
+class SharedInputs:
+    """Prepared inputs of many frames, computed once for all models that read the same of them."""
+
+    def __init__(self, frames: Sequence[Frame]) -> None:
+        self._frames = list({id(frame): frame for frame in frames}.values())
+        self._known: dict[Any, tuple[dict[int, int], Any]] = {}
+
+    def of(self, model: Model, frames: Sequence[Frame]) -> Any:
+        """Inputs of some of the frames, which hold only elements that the model knows."""
+        key = (model.architecture.input_key, model.species)
+        if key not in self._known:
+            elements = set(model.species)
+            own = [f for f in self._frames if set(f.atomic_numbers.tolist()) <= elements]
+            inputs = prepared_inputs(model.architecture, own, model.species)
+            self._known[key] = {id(frame): k for k, frame in enumerate(own)}, inputs
+        place, inputs = self._known[key]
+        rows = [place[id(frame)] for frame in frames]
+        return jax.tree.map(lambda leaf: leaf[rows], inputs)
+
+
 def _vmapped_inputs(architecture: Any, neighborhoods: Neighborhood) -> Any:
     return jax.vmap(architecture.inputs)(neighborhoods)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,19 +58,25 @@ def local_uncertainty(
 
 
 def last_layer_features(
-    model: Model, frames: Sequence[Frame], *, cache_dir: Path | None = None
+    model: Model,
+    frames: Sequence[Frame],
+    *,
+    cache_dir: Path | None = None,
+    inputs: Any = None,
 ) -> list[Float[np.ndarray, "_ n_features"]]:
     """What the model's last layer reads of each atom of each frame, dimensionless.
 
     For a linear model these are all its features; for a network the rigidity they give is that
-    of its last layer with the layers before it fixed.
+    of its last layer with the layers before it fixed. ``inputs`` are the frames' prepared inputs
+    if they are there already.
     """
     import jax
 
     from zeroflux.potentials.energy import prepared_inputs
 
     architecture = model.architecture
-    inputs = prepared_inputs(architecture, frames, model.species, cache_dir=cache_dir)
+    if inputs is None:
+        inputs = prepared_inputs(architecture, frames, model.species, cache_dir=cache_dir)
 
     @partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
     def each(params: Any, statistics: Any, pieces: Any) -> Any:
@@ -98,15 +104,20 @@ def model_rigidity(
     *,
     relative_ridge: float = 1e-6,
     cache_dir: Path | None = None,
+    inputs: Callable[[Sequence[Frame]], Any] | None = None,
 ) -> list[Float[np.ndarray, " _"]]:
     """Rigidity of each local energy of ``frames`` given the totals of ``training_frames``.
 
-    ``relative_ridge`` is λ in units of the mean diagonal of :math:`X^T X`.
+    ``relative_ridge`` is λ in units of the mean diagonal of :math:`X^T X`; ``inputs`` gives the
+    prepared inputs of frames where several models share them.
     """
-    training = np.stack(
-        [x.sum(axis=0) for x in last_layer_features(model, training_frames, cache_dir=cache_dir)]
-    )
+
+    def rows_of(frames: Sequence[Frame]) -> list[np.ndarray]:
+        given = None if inputs is None else inputs(frames)
+        return last_layer_features(model, frames, cache_dir=cache_dir, inputs=given)
+
+    training = np.stack([x.sum(axis=0) for x in rows_of(training_frames)])
     ridge = relative_ridge * float(np.square(training).sum()) / training.shape[1]
-    rows = last_layer_features(model, frames, cache_dir=cache_dir)
+    rows = rows_of(frames)
     found = local_prediction_rigidity(np.concatenate(rows), training, ridge=ridge)
     return np.split(found, np.cumsum([len(row) for row in rows])[:-1])

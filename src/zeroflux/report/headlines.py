@@ -96,9 +96,7 @@ def emergence(data: ReportData) -> Headline | None:
         else f"{min(errors):.1f} to {max(errors):.1f} meV"
     )
     if len(found) == 1:
-        return Headline(
-            "Local energies from totals", outcome, f"Trained on totals only, {found[0][1]}"
-        )
+        return Headline("Local energies from totals", outcome, f"Local error: {found[0][1]}")
     return Headline(
         "Local energies from totals",
         outcome,
@@ -129,26 +127,18 @@ def _best_of(
     several = len({m.trained_on for m in data.networks}) > 1
     where = f"{trained_on}: " if several else ""
     sentence = (
-        f"{where}{architecture} models of {size:,} parameters give basin energies with a centred "
-        f"error of {errors.mean():.2f}{scatter} of a spread of {spread / MILLIELECTRONVOLT:.1f} "
-        f"meV, mean r = {np.nanmean(pearson):.3f}."
+        f"{where}{architecture} models of {size:,} parameters leave {errors.mean():.2f}{scatter} "
+        f"of a spread of {spread / MILLIELECTRONVOLT:.1f} meV, mean r = {np.nanmean(pearson):.3f}."
     )
-    levels = [
-        m for m in data.models if m.is_baseline and (not several or m.trained_on == trained_on)
-    ]
-    if levels:
-        named = [f"{baseline_name(m)} {m.home_error / MILLIELECTRONVOLT:.1f} meV" for m in levels]
-        sentence += f" Baselines: {', '.join(named)}."
-        better = [
-            baseline_name(m)
-            for m in levels
-            if m.home_error / MILLIELECTRONVOLT < float(errors.mean())
-        ]
-        if better:
-            sentence += (
-                f" With these data {' and '.join(better)} does better than the best size of "
-                "network on average."
-            )
+    levels = {
+        baseline_name(m): m.home_error / MILLIELECTRONVOLT
+        for m in data.models
+        if m.is_baseline and (not several or m.trained_on == trained_on)
+    }
+    better = [name for name, error in levels.items() if error < float(errors.mean())]
+    if better:
+        named = " and ".join(f"{name} ({levels[name]:.1f} meV)" for name in better)
+        sentence += f" With these data {named} does better."
     return float(errors.mean()), sentence
 
 
@@ -200,8 +190,8 @@ def shortcut(data: ReportData) -> Headline | None:
     return Headline(
         "Shortcut fitted on totals",
         outcome,
-        "Centred error of the best predictor, chosen by held-out totals, against the basin "
-        "energies.",
+        "Local error of a component of the energy, scaled by slopes fitted on totals, in place of "
+        "the whole.",
         tuple(text for _, text in parts),
     )
 

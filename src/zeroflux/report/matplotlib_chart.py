@@ -29,7 +29,10 @@ def save_charts(charts: Sequence[Chart], folder: Path) -> list[Path]:
         n_rows = -(-len(chart.panels) // n_columns)
         # Figure without pyplot: no display, no global state, nothing to close.
         n_names = max(len(p.categories) if p.has_categories else 0 for p in chart.panels)
-        size = (max(3.4 * n_columns, 4.5) + 0.4, max(3.0, 0.26 * n_names + 1.0) * n_rows + 0.6)
+        size = (
+            max((4.6 if n_names else 3.4) * n_columns, 4.5) + 0.4,
+            max(3.0, 0.26 * n_names + 1.0) * n_rows + 0.6,
+        )
         figure = Figure(figsize=size, layout="constrained")
         axes = np.atleast_1d(figure.subplots(n_rows, n_columns, squeeze=False)).ravel()
         for ax, panel in zip(axes, chart.panels, strict=False):

@@ -108,6 +108,7 @@ def sections(data: ReportData) -> tuple[Section, ...]:
             ("error-ladder", "local-parity"),
             ("local-parity", "total-parity"),
             ("achieved", "achieved-by-system", "local-energies", "total-energies"),
+            n_panels=4,
         ),
         Section(
             "size",

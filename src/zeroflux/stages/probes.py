@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +24,7 @@ from zeroflux.labels import Label, system_name
 from zeroflux.units import ANGSTROM
 
 if TYPE_CHECKING:
-    from zeroflux.potentials.energy import Model
+    from zeroflux.potentials.energy import Model, SharedInputs
     from zeroflux.report import DimerCurve, ModelResult, Reach
 
 BOX = 40.0 * ANGSTROM
@@ -231,12 +231,13 @@ def rigidities(
     evaluated: Sequence[Label],
     home: np.ndarray,
     titles: Sequence[str],
-    cache_dir: Path | None = None,
+    shared: SharedInputs | None = None,
 ) -> dict[str, RigidityProfile]:
     """Error of models by local prediction rigidity of a linear model of the same training set.
 
     The rigidity is one yardstick for all: what the totals say of an atom's energy, whatever
-    model reads it. ``home`` marks the evaluated atoms on systems like those trained on.
+    model reads it. ``home`` marks the evaluated atoms on systems like those trained on;
+    ``shared`` has the inputs of all frames where several yardsticks read the same.
     """
     from zeroflux.potentials.rigidity import model_rigidity
 
@@ -245,7 +246,12 @@ def rigidities(
     frames = [evaluated[k].frame for k in known]
     atoms = np.concatenate([np.arange(rows[k], rows[k + 1]) for k in known])
     rigidity = np.concatenate(
-        model_rigidity(yardstick, frames, [x.frame for x in trained_on], cache_dir=cache_dir)
+        model_rigidity(
+            yardstick,
+            frames,
+            [x.frame for x in trained_on],
+            inputs=None if shared is None else partial(shared.of, yardstick),
+        )
     )
     basin = np.concatenate([evaluated[k].basin_energy for k in known])
     species = np.concatenate([evaluated[k].frame.atomic_numbers for k in known])

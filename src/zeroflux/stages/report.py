@@ -150,26 +150,38 @@ def _rigidity(
     models: Mapping[str, Any],
 ) -> dict[str, RigidityProfile]:
     """Errors by rigidity, on each training set with the largest linear model as yardstick."""
+    from zeroflux.potentials.energy import SharedInputs
     from zeroflux.report.selection import atom_places, model_title, shown_networks
 
     split = split_of(run)
     places = atom_places(data)
-    profiles: dict[str, RigidityProfile] = {}
-    for trained_on, index in split["training_sets"].items():
+    evaluated = [data.labels[k] for k in data.evaluated]
+    yardsticks: dict[str, ModelResult] = {}
+    used = {k for index in split["training_sets"].values() for k in index}
+    frames = [labels[k].frame for k in sorted(used)]
+    for trained_on in split["training_sets"]:
         linear = [m for m in typical if (m.trained_on, m.architecture) == (trained_on, "linear")]
+        if linear and any(m.trained_on == trained_on for m in shown_networks(data)):
+            yardsticks[trained_on] = max(linear, key=lambda m: m.n_parameters)
+    frames += [
+        label.frame
+        for label, place in zip(evaluated, data.evaluated_places, strict=True)
+        if any(m.is_home(str(place)) for m in yardsticks.values())
+    ]
+    shared = SharedInputs(frames)
+    profiles: dict[str, RigidityProfile] = {}
+    for trained_on, yardstick in yardsticks.items():
         shown = [m for m in shown_networks(data) if m.trained_on == trained_on]
-        if not linear or not shown:
-            continue
-        yardstick = max(linear, key=lambda m: m.n_parameters)
         home = np.array([yardstick.is_home(str(place)) for place in places])
         home &= np.isfinite(yardstick.local_energy)
         profiles |= probes.rigidities(
             shown,
             yardstick=models[yardstick.name],
-            trained_on=[labels[k] for k in index],
-            evaluated=[data.labels[k] for k in data.evaluated],
+            trained_on=[labels[k] for k in split["training_sets"][trained_on]],
+            evaluated=evaluated,
             home=home,
             titles=[model_title(data, m) for m in shown],
+            shared=shared,
         )
     return profiles
 

@@ -251,7 +251,7 @@ def test_a_baseline_that_beats_the_networks_is_named_at_the_top(run):
         )
         for with_it in (False, True)
     }
-    assert "oracle does better" in sentence[True]
+    assert "oracle (0.0 meV) does better" in sentence[True]
     assert "does better" not in sentence[False]
 
 
