@@ -17,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from zeroflux.config_file import load_config, training_of
+from zeroflux.config import training_of
+from zeroflux.config_file import load_config
 from zeroflux.data import load
 from zeroflux.evaluation import Ambiguity, locality, noise_floors
 from zeroflux.labels import system_name
