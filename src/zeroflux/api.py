@@ -269,7 +269,7 @@ def score(
     data: str | Path | Sequence[str | Path],
     models: Any,
     *,
-    reference: Literal["direct", "shortcut"] = "direct",
+    reference: Literal["direct", "shortcut", "neutral", "stockholder", "orbital"] = "direct",
     training: str | Path | None = None,
     n_bootstrap: int = 1000,
     seed: int = 0,

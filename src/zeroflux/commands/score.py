@@ -34,7 +34,10 @@ def score_command(
         ),
     ],
     reference: Annotated[
-        Reference, typer.Option(help="Direct basin energies, or those of the best shortcut.")
+        Reference,
+        typer.Option(
+            help="Direct basin energies, those of the best shortcut, or another partition's."
+        ),
     ] = "direct",
     training: Annotated[
         Path | None,

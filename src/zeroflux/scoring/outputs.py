@@ -132,6 +132,7 @@ def score_payload(report: ScoreReport) -> dict[str, object]:
         "schema_version": 1,
         "reference": report.reference,
         "n_configurations": len(report.labels),
+        "data_sha256": report.data_sha256,
         "label_versions": _label_versions(report),
         "versions": versions(),
         "models": [

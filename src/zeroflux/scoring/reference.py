@@ -93,6 +93,10 @@ def without_dispersion(labels: list[Label], where: str) -> list[Label]:
             label,
             total_energy=label.total_energy - float(label.terms.dispersion.sum()),
             terms=replace(label.terms, dispersion=np.zeros(label.n_atoms)),
+            other_energies={
+                name: energies - label.terms.dispersion
+                for name, energies in label.other_energies.items()
+            },
             forces=None,
         )
         for label in labels

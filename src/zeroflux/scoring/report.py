@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from zeroflux.labels import Label
     from zeroflux.report import ModelResult
 
-Reference = Literal["direct", "shortcut"]
+Reference = Literal["direct", "shortcut", "neutral", "stockholder", "orbital"]
+"""Basin energies, those by the best shortcut, or those of another partition that labels hold."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,8 @@ class ScoreReport:
     """What a reader of the tables has to know."""
     refused: dict[str, str] = field(default_factory=dict)
     """Why a model was left out, by its name."""
+    data_sha256: str = ""
+    """Hash of the file of the reference."""
     target: np.ndarray | None = None
     """What the local energies were held against, per atom (hartree)."""
     achieved: dict[str, Achieved] = field(default_factory=dict)

@@ -45,7 +45,8 @@ def run_score(
     models
         Checkpoints, files of predicted energies, or calculators; see `score_models.opened`.
     reference
-        ``"direct"`` basin energies, or those of the best ``"shortcut"``.
+        ``"direct"`` basin energies, those of the best ``"shortcut"``, or of another partition that
+        the labels hold: ``"neutral"``, ``"stockholder"``, ``"orbital"``.
     training
         Labels on which the pair-potential baseline is fitted and from which local prediction
         rigidities follow; without it the baseline is fitted out of fold on `data`.
@@ -94,10 +95,10 @@ def run_score(
         found = read_labels(path)
         return found if dispersion else without_dispersion(found, str(given))
 
-    if reference_key is not None and reference == "shortcut":
+    if reference_key is not None and reference != "direct":
         raise ConfigError(
-            "Found --reference shortcut and --reference-key; a shortcut needs the terms of "
-            "zeroflux's labels. Leave out one of them."
+            f"Found --reference {reference} and --reference-key; that reference needs labels of "
+            "zeroflux. Leave out one of them."
         )
     if not dispersion and (reference_key is not None or reference == "shortcut"):
         raise ConfigError(
@@ -114,7 +115,7 @@ def run_score(
     shortcut = None
     if reference_key is None:
         shortcut = _shortcut_energy(table, stream(seed, "shortcut"))
-    target, words = _reference(table, shortcut, reference)
+    target, words = _reference(labels, table, shortcut, reference, where=str(data))
     words = words if reference_key is None else f"array {reference_key} of {data}"
     words = words if dispersion else f"{words} without dispersion"
 
@@ -165,8 +166,9 @@ def run_score(
         noise,
         remarks,
         predict.refused,
-        target,
-        fractions,
+        data_sha256=_sha256(file_or_pool(data)),
+        target=target,
+        achieved=fractions,
     )
 
 
@@ -242,14 +244,38 @@ class _Predict:
         raise ModelError(f"None of {len(self.refused)} models can be scored. See the lines above.")
 
 
+def _sha256(path: Path) -> str:
+    import hashlib
+
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _reference(
-    table: ComponentTable, shortcut: np.ndarray | None, reference: Reference
+    labels: list[Label],
+    table: ComponentTable,
+    shortcut: np.ndarray | None,
+    reference: Reference,
+    *,
+    where: str,
 ) -> tuple[np.ndarray, str]:
     """Energies to score against and what they are."""
+    import numpy as np
+
     from zeroflux.errors import LabelError
 
     if reference == "direct":
         return table.basin_energy, "direct basin energies"
+    if reference != "shortcut":
+        without = [k for k, label in enumerate(labels) if reference not in label.other_energies]
+        if without:
+            raise LabelError(
+                f"{where}: label {without[0]} (counted from 0) has no {reference}_energy; expected "
+                "labels made with label.partitions, such as the pools version3/. Score against "
+                "the direct energies."
+            )
+        energies = np.concatenate([label.other_energies[reference] for label in labels])
+        return energies, f"energies by the {reference} partition"
     if shortcut is None:
         raise LabelError(
             f"Found {table.n_configurations} configurations, too few for any shortcut; expected "

@@ -1,7 +1,12 @@
 """`score --reference-key`: any per-atom energies as the reference, and results per atom."""
 
+import json
+from hashlib import sha256
+from pathlib import Path
+
 import numpy as np
 import pytest
+from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read, write
 from score_factories import true_potential
 from test_score import lennard_jones_label, predicted_file, rmse_mev
@@ -9,10 +14,12 @@ from typer.testing import CliRunner
 
 from zeroflux.artifacts.extxyz import write_labels
 from zeroflux.cli import app
-from zeroflux.errors import ArtifactError, ConfigError
+from zeroflux.data import load
+from zeroflux.errors import ArtifactError, ConfigError, LabelError
 from zeroflux.scoring.outputs import score_json, write_output
 from zeroflux.scoring.reference import read_reference
 from zeroflux.scoring.run import run_score
+from zeroflux.units import ELECTRONVOLT
 
 WRONG = "score_factories:wrong_potential"
 TRUE = "score_factories:true_potential"
@@ -101,3 +108,26 @@ def test_what_needs_terms_is_refused_at_once(reference, tmp_path):
     result = CliRunner().invoke(app, [*given, "--reference", "shortcut"])
     assert isinstance(result.exception, ConfigError)
     assert CliRunner().invoke(app, [*given, "--bootstrap", "20"]).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["neutral", "stockholder", "orbital"])
+def test_another_partition_is_the_reference_by_its_name(name, tmp_path):
+    labels = load("version3/mixture_test")[:4]
+    written = tmp_path / "labels.extxyz"
+    write_labels(written, labels)
+    atoms = [label.frame.to_ase() for label in labels]
+    for one, label in zip(atoms, labels, strict=True):
+        one.calc = SinglePointCalculator(
+            one,
+            energy=label.total_energy / ELECTRONVOLT,
+            energies=label.other_energies[name] / ELECTRONVOLT,
+        )
+    write(tmp_path / "model.extxyz", atoms)
+    report = run_score(written, [str(tmp_path / "model.extxyz")], reference=name, n_bootstrap=20)
+    assert report.reference == f"energies by the {name} partition"
+    assert max(score.rmse.value for score in report.models[0].scores) < 1e-6 * ELECTRONVOLT
+    direct = run_score(written, [str(tmp_path / "model.extxyz")], n_bootstrap=20)
+    assert min(score.rmse.value for score in direct.models[0].scores) > 1e-3 * ELECTRONVOLT
+    assert json.loads(score_json(report))["data_sha256"] == sha256(written.read_bytes()).hexdigest()
+    with pytest.raises(LabelError, match=f"has no {name}_energy"):
+        run_score(Path("argon_test"), ["lj"], reference=name)
