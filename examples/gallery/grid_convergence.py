@@ -1,8 +1,8 @@
 """How fine a grid do basins need?
 
-Volumes of two unlike Gaussian atoms, by three methods, against a grid of 120³ points. The weight method
-shares the points at a surface between basins and converges fast; methods that give every point to one
-atom stay behind.
+Volumes of two unlike Gaussian atoms, by three methods, against a grid of 90³ points. On coarse
+grids all three are off by some percent. The weight method shares the points at a surface between basins, and
+gains faster as the grid is refined than methods that give each point to one atom.
 """
 
 import matplotlib.pyplot as plt
@@ -30,14 +30,14 @@ def density(n_points: int) -> np.ndarray:
 
 
 valence = {"Ar": 1, "Kr": 1}
-exact = zf.basins(density(120), ATOMS, valence=valence).volumes[0]
-sizes = (20, 30, 40, 60, 80)
+exact = zf.basins(density(90), ATOMS, valence=valence).volumes[0]
+sizes = (15, 20, 30, 40, 60)
 figure, panel = plt.subplots(figsize=(5, 3.5), layout="constrained")
 for method in ("weight", "neargrid", "ongrid"):
     volumes = [zf.basins(density(n), ATOMS, valence=valence, method=method).volumes for n in sizes]
     errors = [abs(volume[0] / exact - 1) for volume in volumes]
     panel.loglog([LENGTH / n for n in sizes], errors, marker="o", label=method)
-    print(f"{method:9s} {errors[0]:.1e} at {LENGTH / sizes[0]:.2f} Å, {errors[-1]:.1e} at 0.075 Å")
+    print(f"{method:9s} {errors[0]:.1e} at {LENGTH / sizes[0]:.2f} Å, {errors[-1]:.1e} at 0.1 Å")
 panel.set(xlabel="spacing of the grid (Å)", ylabel="relative error of argon's volume")
 panel.set_xticks([0.1, 0.2, 0.3], ["0.1", "0.2", "0.3"])
 panel.minorticks_off()

@@ -16,7 +16,7 @@ model = LennardJones(sigma=3.4, epsilon=0.0103, rc=12.0, ro=10.0, smooth=True)
 scores = zf.score("argon_test", {"Lennard-Jones": model}, n_bootstrap=100)
 for row in scores.table:
     if row["model"] == "Lennard-Jones":
-        print(f"{row['species']}: error {row['rmse_mev']:.1f} meV, r = {row['pearson']:.3f}")
+        print(f"{row['species']}: error {row['RMSE (meV)']:.1f} meV, r = {row['Pearson r']:.3f}")
 
 labels = data.load("argon_test")
 given = np.concatenate([one.basin_energy / ELECTRONVOLT for one in labels])

@@ -11,16 +11,16 @@ from pyscf.pbc import dft, gto
 
 import zeroflux as zf
 
-distances = (1.5, 1.7, 2.0, 2.4)  # Å
+distances = (1.5, 1.8, 2.4)  # Å
 charges = []
 for distance in distances:
-    atoms = Atoms("LiF", [[4, 4, 3], [4, 4, 3 + distance]], cell=[8, 8, 9], pbc=True)
+    atoms = Atoms("LiF", [[4, 4, 3], [4, 4, 3 + distance]], cell=[8, 8, 8], pbc=True)
     cell = gto.Cell(
         a=atoms.cell.array,
         atom=[(atom.symbol, atom.position) for atom in atoms],
         basis="gth-dzvp-molopt-sr",
         pseudo="gth-pbe",
-        mesh=[80, 80, 90],
+        mesh=[64, 64, 64],
         verbose=0,
     ).build()
     field = dft.RKS(cell, xc="pbe").multigrid_numint().run()
