@@ -37,3 +37,16 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0b5fa5", "color-brand-content": "#0b5fa5"},
     "dark_css_variables": {"color-brand-primary": "#6cb6ff", "color-brand-content": "#6cb6ff"},
 }
+
+
+def _of_attribute(_app, what, name, _object, _options, lines, *, kept={}):  # noqa: B006
+    """Keep napoleon from reading "kinetic: of the basin" of an attribute as a type."""
+    if what == "module":
+        lines.clear()  # the page has its own introduction
+    elif what in ("attribute", "property"):
+        lines[:] = kept.setdefault(name, list(lines))
+
+
+def setup(app):
+    for priority in (100, 900):  # before and after napoleon
+        app.connect("autodoc-process-docstring", _of_attribute, priority=priority)
