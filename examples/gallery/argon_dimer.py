@@ -14,9 +14,7 @@ MEV = ELECTRONVOLT / 1000
 figure, panels = plt.subplots(1, 3, figsize=(9, 3), sharey=True, layout="constrained")
 pairs = {"argon dimer": (18, 18), "mixed dimer": (18, 36), "krypton dimer": (36, 36)}
 for panel, (title, pair) in zip(panels, pairs.items(), strict=True):
-    dimers = [
-        one for one in data.load("dimers") if tuple(sorted(one.frame.atomic_numbers)) == pair
-    ]
+    dimers = [one for one in data.load("dimers") if tuple(sorted(one.frame.atomic_numbers)) == pair]
     dimers.sort(key=lambda one: one.info["distance_angstrom"])
     distance = [one.info["distance_angstrom"] for one in dimers]
     symbols = [one.frame.to_ase().get_chemical_symbols() for one in dimers]

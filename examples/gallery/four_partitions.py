@@ -30,7 +30,12 @@ for panel, name in zip(panels, ("neutral", "stockholder", "orbital"), strict=Tru
         mine = numbers == number
         r = np.corrcoef(basin[mine], other[mine])[0, 1]
         panel.plot(
-            basin[mine], other[mine], ".", markersize=3, color=colour, label=f"{symbol}, r = {r:.2f}"
+            basin[mine],
+            other[mine],
+            ".",
+            markersize=3,
+            color=colour,
+            label=f"{symbol}, r = {r:.2f}",
         )
         print(f"{name:11s} {symbol}: r = {r:.3f} with the basin energies")
     panel.axline((0, 0), slope=1, color="grey", linewidth=0.8)
