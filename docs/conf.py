@@ -1,4 +1,4 @@
-"""The site: `sphinx-build -W docs OUT` (`nox -s docs`). Pages are Markdown, the API is docstrings."""
+"""The site: `nox -s docs`. Pages are Markdown, the API is docstrings."""
 
 import sys
 from importlib.metadata import version as version_of

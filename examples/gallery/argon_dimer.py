@@ -1,7 +1,7 @@
 """What two atoms of a dimer get, along the distance.
 
-Equal atoms share the interaction half and half, by symmetry. In the mixed dimer nothing forces that:
-argon and krypton get what lies in their basins, and how they differ is a result.
+Equal atoms share the interaction half and half, by symmetry. In the mixed dimer nothing forces
+that: argon and krypton get what lies in their basins, and how they differ is a result.
 """
 
 import matplotlib.pyplot as plt

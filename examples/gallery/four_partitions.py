@@ -1,7 +1,8 @@
 """Four ways to divide one energy.
 
-The labels of version 3 hold the energies of four partitions of the same fields. Where they agree, the
-question has an answer; where they do not, a model cannot be blamed for disagreeing with one of them.
+The labels of version 3 hold the energies of four partitions of the same fields. Where they agree,
+the question has an answer; where they do not, a model cannot be blamed for disagreeing with one of
+them.
 """
 
 import matplotlib.pyplot as plt

@@ -1,8 +1,8 @@
 """How fine a grid do basins need?
 
 Volumes of two unlike Gaussian atoms, by three methods, against a grid of 90³ points. On coarse
-grids all three are off by some percent. The weight method shares the points at a surface between basins, and
-gains faster as the grid is refined than methods that give each point to one atom.
+grids all three are off by some percent. The weight method shares the points at a surface between
+basins, and gains faster as the grid is refined than methods that give each point to one atom.
 """
 
 import matplotlib.pyplot as plt

@@ -1,7 +1,7 @@
 """Does a pair potential know the energies of atoms?
 
-Textbook Lennard-Jones argon, held against the basin energies of `argon_test`. Any ASE calculator with
-`energies` can stand in its place.
+Textbook Lennard-Jones argon, held against the basin energies of `argon_test`. Any ASE calculator
+with `energies` can stand in its place.
 """
 
 import matplotlib.pyplot as plt

@@ -1,7 +1,7 @@
 """Charges of a molecule's density, from PySCF to a figure.
 
-Lithium fluoride, stretched from its bond length outwards in a periodic box. The array goes to `zf.basins`
-as it is; no file is written.
+Lithium fluoride, stretched from its bond length outwards in a periodic box. The array goes to
+`zf.basins` as it is; no file is written.
 """
 
 import matplotlib.pyplot as plt

@@ -39,6 +39,7 @@ ELSEWHERE = {
     ("how-to/extend-data.md", "console"): "hours of labelling; options are checked below",
     ("how-to/score-models.md", "console"): "needs CHGNet and SevenNet; options are checked below",
     ("README.md", "console"): "set-up and the quick start, by .ci/run and `nox -s examples`",
+    ("error-budget.md", "console"): "hours; its numbers are held by tests/regression",
     ("results.md", "console"): "hours of training; options are checked below",
     ("evaluation.md", "console"): "tests/unit/evaluation; options are checked below",
     (
