@@ -25,7 +25,6 @@ napoleon_google_docstring = False
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_member_order = "bysource"
-autodoc_class_signature = "separated"
 copybutton_exclude = ".linenos, .gp, .go"
 nitpicky = False  # types of NumPy and ASE have no page here
 

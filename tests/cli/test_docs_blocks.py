@@ -38,10 +38,10 @@ ELSEWHERE = {
     ("how-to/other-codes.md", "python"): "tests/cli/test_basins_other_codes.py",
     ("how-to/extend-data.md", "console"): "hours of labelling; options are checked below",
     ("how-to/score-models.md", "console"): "needs CHGNet and SevenNet; options are checked below",
-    ("README.md", "console"): "set-up and the quick start, by .ci/run and `nox -s examples`",
-    ("error-budget.md", "console"): "hours; its numbers are held by tests/regression",
+    ("README.md", "console"): "the quick start by `nox -s examples`; options are checked below",
+    ("error-budget.md", "console"): "hours; numbers by tests/regression/test_error_budget.py",
     ("results.md", "console"): "hours of training; options are checked below",
-    ("evaluation.md", "console"): "tests/unit/evaluation; options are checked below",
+    ("evaluation.md", "console"): "tests/unit/evaluation/test_score_any_model.py",
     (
         "potentials.md",
         "console",
@@ -108,6 +108,9 @@ def test_no_block_is_left_out_in_silence():
     found -= {(page, "python") for page in FRAGMENTS}
     assert found == set(ELSEWHERE)
     assert {"python", "yaml", "console"} <= {block.language for block in BLOCKS}
+    named = re.findall(r"tests/[\w/]+\.py", " ".join(ELSEWHERE.values()))
+    assert len(named) > 5
+    assert [path for path in named if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.parametrize("block", SHELL, ids=lambda block: f"{block.page}:{block.line}")
