@@ -34,3 +34,10 @@ def examples(session: nox.Session) -> None:
     """The quick start, as the README has it."""
     session.install(".[all]")
     session.run("zeroflux", "run", "examples/quickstart.yaml", "--out", session.create_tmp())
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The site, its gallery run anew, in docs/_build."""
+    session.install(".[all,docs]")
+    session.run("sphinx-build", "-W", "--keep-going", "-q", "docs", "docs/_build", *session.posargs)
