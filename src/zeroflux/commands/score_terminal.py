@@ -19,7 +19,7 @@ from zeroflux.scoring.pools import PoolsReport
 from zeroflux.scoring.remarks import convention_words
 from zeroflux.scoring.report import ScoreReport
 from zeroflux.terminal import print_whole
-from zeroflux.units import MILLIELECTRONVOLT
+from zeroflux.units import ANGSTROM, MILLIELECTRONVOLT
 
 _LOCAL = ("model", "system", "species", "RMSE (meV)", "95 % interval (meV)", "spread (meV)")
 _LOCAL += ("slope", "Pearson r", "R²", "rank r within", "offset (meV)")
@@ -38,6 +38,15 @@ def print_report(report: ScoreReport) -> None:
         print_table(console, score.title, score, score.columns)
     print_table(console, "Local energies", model_table(report.models), _LOCAL)
     print_table(console, "Total energies per atom", total_table(report.models), _TOTAL)
+    for name, one in report.forces.items():
+        value, low, high = (
+            x / (MILLIELECTRONVOLT / ANGSTROM) for x in (one.value, one.low, one.high)
+        )
+        console.print(
+            f"{name}: forces, RMSE of a component {value:.1f} meV/Å ({low:.1f} to {high:.1f}).",
+            soft_wrap=True,
+            markup=False,
+        )
     noise = noise_table(as_report_data(report))
     if noise.rows:
         print_table(console, "Noise floors", noise, noise.columns)

@@ -35,6 +35,8 @@ class Predictions:
     """Per atom, frames one after the other, as the model gives them."""
     total: Float[np.ndarray, " n_frames"] | None
     """Per frame, as the model gives it; None if it gives none."""
+    forces: Float[np.ndarray, "n_atoms 3"] | None = None
+    """Forces on the atoms (hartree/bohr), if they were asked for and the model has them."""
     rounding: float = 0.0
     """Relative precision of the numbers, 0 for double."""
     step: float = 0.0
@@ -90,7 +92,11 @@ def _stem(model: str) -> str:
 
 
 def opened(
-    model: Model, frames: Sequence[Frame], *, keys: Mapping[str, str] | None = None
+    model: Model,
+    frames: Sequence[Frame],
+    *,
+    keys: Mapping[str, str] | None = None,
+    with_forces: bool = False,
 ) -> Predict:
     """A model given as a user gives it, ready to predict the frames.
 
@@ -108,6 +114,8 @@ def opened(
         Configurations; a file has to hold the same ones in the same order.
     keys
         Names in files of ``energy`` and ``energies``.
+    with_forces
+        Also predict forces, of models that have them.
 
     Raises
     ------
@@ -115,17 +123,17 @@ def opened(
         If it is none of these, cannot be loaded, or gives no per-atom energies.
     """
     if isinstance(model, NamedCalculator):
-        return _from_calculator(model.name, model.calculator, frames)
+        return _from_calculator(model.name, model.calculator, frames, with_forces)
     model = standalone.named(model)[1]
     path = Path(model)
     if path.name.endswith(STRUCTURE_SUFFIXES):
         found = _from_file(path, frames, keys or {})
         return lambda: found
     if path.is_file():
-        return _from_checkpoint(path, frames)
+        return _from_checkpoint(path, frames, with_forces)
     with _as_model_error():
         calculator = standalone.calculator_of(model)
-    return _from_calculator(model, calculator, frames)
+    return _from_calculator(model, calculator, frames, with_forces)
 
 
 def key_names(text: str) -> dict[str, str]:
@@ -182,8 +190,9 @@ def renamed(results: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, An
     return found
 
 
-def _from_checkpoint(path: Path, frames: Sequence[Frame]) -> Predict:
+def _from_checkpoint(path: Path, frames: Sequence[Frame], with_forces: bool) -> Predict:
     """Energies by a zeroflux model."""
+    from zeroflux.calculator import Calculator
     from zeroflux.training.checkpoints import load_model
 
     model = load_model(path)
@@ -206,9 +215,24 @@ def _from_checkpoint(path: Path, frames: Sequence[Frame]) -> Predict:
             seed=seed if isinstance(seed, int) else 0,
             energies=energies,
             total=np.array([float(e.sum()) for e in local]),
+            forces=_forces_of(Calculator(model), frames) if with_forces else None,
         )
 
     return predict
+
+
+def _forces_of(calculator: Any, frames: Sequence[Frame]) -> np.ndarray | None:
+    """Forces of a calculator on all atoms (hartree/bohr), or None if it has none."""
+    found = []
+    for frame in frames:
+        atoms = frame.to_ase()
+        atoms.calc = calculator
+        try:
+            found.append(np.asarray(atoms.get_forces(), dtype=np.float64))
+        except Exception:  # whatever a program says who has no forces; its energies are scored
+            return None
+    forces = np.concatenate(found) * (ELECTRONVOLT / ANGSTROM)
+    return forces if np.isfinite(forces).all() else None
 
 
 def _from_file(path: Path, frames: Sequence[Frame], keys: Mapping[str, str]) -> Predictions:
@@ -220,7 +244,7 @@ def _from_file(path: Path, frames: Sequence[Frame], keys: Mapping[str, str]) -> 
             f"{path}: holds {len(images)} configurations, the data {len(frames)}; expected the "
             "same ones in the same order. Predict the data file as it is."
         )
-    energies, total = [], []
+    energies, total, forces = [], [], []
     for index, (atoms, frame) in enumerate(zip(images, frames, strict=True)):
         where = f"{path} frame {index}"
         _check_same(atoms, frame, where, frames)
@@ -230,6 +254,8 @@ def _from_file(path: Path, frames: Sequence[Frame], keys: Mapping[str, str]) -> 
             energies.append(standalone.per_atom(results, frame.n_atoms, where).astype(np.float64))
             if "energy" in results:
                 total.append(standalone.total(results["energy"], where))
+        if np.shape(results.get("forces")) == (frame.n_atoms, 3):
+            forces.append(np.asarray(results["forces"], dtype=np.float64))
     if total and len(total) != len(frames):
         raise ModelError(
             f"{path}: {len(total)} of {len(frames)} configurations have an `energy`; expected all "
@@ -242,12 +268,17 @@ def _from_file(path: Path, frames: Sequence[Frame], keys: Mapping[str, str]) -> 
         seed=0,
         energies=values * ELECTRONVOLT,
         total=np.array(total) * ELECTRONVOLT if total else None,
+        forces=np.concatenate(forces) * (ELECTRONVOLT / ANGSTROM)
+        if len(forces) == len(frames)
+        else None,
         rounding=max(rounding_of_text(values), rounding_of_text(np.array(total))),
         step=last_decimal(values) * ELECTRONVOLT,
     )
 
 
-def _from_calculator(model: str, calculator: Any, frames: Sequence[Frame]) -> Predict:
+def _from_calculator(
+    model: str, calculator: Any, frames: Sequence[Frame], with_forces: bool
+) -> Predict:
     """Energies by an ASE calculator."""
     _of_calculator(calculator, frames[0], f"{model} on frame 0")
 
@@ -264,6 +295,7 @@ def _from_calculator(model: str, calculator: Any, frames: Sequence[Frame]) -> Pr
             seed=0,
             energies=energies.astype(np.float64) * ELECTRONVOLT,
             total=total * ELECTRONVOLT,
+            forces=_forces_of(calculator, frames) if with_forces else None,
             rounding=max(_rounding(energies), _rounding(total)),
         )
 

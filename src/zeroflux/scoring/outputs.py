@@ -21,7 +21,7 @@ from zeroflux.report.tables import model_table
 from zeroflux.scoring.reference import write_atoms
 from zeroflux.scoring.remarks import convention_words
 from zeroflux.scoring.report import ScoreReport
-from zeroflux.units import ELECTRONVOLT
+from zeroflux.units import ANGSTROM, ELECTRONVOLT
 
 if TYPE_CHECKING:
     from zeroflux.scoring.pools import PoolsReport
@@ -147,6 +147,10 @@ def score_payload(report: ScoreReport) -> dict[str, object]:
             for model in report.models
         ],
         "achieved": {name: achieved_payload(one) for name, one in report.achieved.items()},
+        "forces_rmse_ev_per_angstrom": {
+            name: {k: getattr(one, k) / (ELECTRONVOLT / ANGSTROM) for k in ("value", "low", "high")}
+            for name, one in report.forces.items()
+        },
         "conventions": {
             name: {
                 "kind": c.kind,

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from zeroflux.evaluation import Achieved, Convention, NoiseFloors, RigidityProfile
+    from zeroflux.evaluation.statistics import Estimate
     from zeroflux.labels import Label
     from zeroflux.report import ModelResult
 
@@ -34,6 +35,9 @@ class ScoreReport:
     """What a reader of the tables has to know."""
     refused: dict[str, str] = field(default_factory=dict)
     """Why a model was left out, by its name."""
+    forces: dict[str, Estimate] = field(default_factory=dict)
+    """Error of the components of forces (hartree/bohr) by the name of the model, where the labels
+    and the model have forces."""
     data_sha256: str = ""
     """Hash of the file of the reference."""
     target: np.ndarray | None = None

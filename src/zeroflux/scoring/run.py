@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from zeroflux.correlation import ComponentTable
     from zeroflux.evaluation import Achieved, Convention
+    from zeroflux.evaluation.statistics import Estimate
     from zeroflux.frames import Frame
     from zeroflux.labels import Label
     from zeroflux.report import ModelResult
@@ -111,7 +112,8 @@ def run_score(
     table = component_table(labels)
     frames = [label.frame for label in labels]
     train_labels = labels if training is None else read(training)
-    predict = _Predict(models, frames, keys, refuse)
+    has_forces = all(label.forces is not None for label in labels)
+    predict = _Predict(models, frames, keys, refuse, with_forces=has_forces)
     shortcut = None
     if reference_key is None:
         shortcut = _shortcut_energy(table, stream(seed, "shortcut"))
@@ -123,10 +125,14 @@ def run_score(
         # One stream for every model: the same configurations are resampled for all.
         return _scores(local, target, table, n_bootstrap, stream(seed, "bootstrap"))
 
-    results, conventions, profiles, mistakes = [], {}, {}, []
+    results, conventions, profiles, mistakes, forces = [], {}, {}, [], {}
     for name, found, convention in predict.each(table):
         local = _on_zero_of_labels(found, convention, table)
         conventions[name] = convention
+        if found.forces is not None:
+            forces[name] = _force_error(
+                found.forces, labels, n_bootstrap=n_bootstrap, rng=stream(seed, "forces")
+            )
         results.append(_result(name, found, local, scored(local)))
         mistakes += model_remarks(name, local, table, frames, found.energies)
         if training is not None:
@@ -166,6 +172,7 @@ def run_score(
         noise,
         remarks,
         predict.refused,
+        forces=forces,
         data_sha256=_sha256(file_or_pool(data)),
         target=target,
         achieved=fractions,
@@ -181,6 +188,8 @@ class _Predict:
         frames: list[Frame],
         keys: Mapping[str, str] | None,
         refuse: Callable[[str], object] | None,
+        *,
+        with_forces: bool,
     ) -> None:
         from zeroflux.scoring.models import opened, row_names
 
@@ -188,9 +197,11 @@ class _Predict:
         self._tell = refuse if len(models) > 1 else None  # the only one ends the command itself
         self._ready: dict[str, Callable[[], Predictions]] = {}
         for name, given in zip(row_names(models, taken=BASELINES), models, strict=True):
-            if (
-                found := self._tried(name, lambda given=given: opened(given, frames, keys=keys))
-            ) is not None:
+            found = self._tried(
+                name,
+                lambda given=given: opened(given, frames, keys=keys, with_forces=with_forces),
+            )
+            if found is not None:
                 self._ready[name] = found
         self._expect_one()
 
@@ -242,6 +253,27 @@ class _Predict:
         if self._tell is None or len(self.refused) == 1:
             raise ModelError(" ".join(self.refused.values()))
         raise ModelError(f"None of {len(self.refused)} models can be scored. See the lines above.")
+
+
+def _force_error(
+    forces: np.ndarray, labels: list[Label], *, n_bootstrap: int, rng: np.random.Generator
+) -> Estimate:
+    """Root mean square error of the components of forces, its interval over configurations."""
+    import numpy as np
+
+    from zeroflux.evaluation.statistics import bootstrap
+
+    parts = np.split(forces, np.cumsum([label.n_atoms for label in labels])[:-1])
+    squares = np.array(
+        [((part - label.forces) ** 2).sum() for part, label in zip(parts, labels, strict=True)]
+    )
+    counts = np.array([part.size for part in parts])
+    return bootstrap(
+        lambda drawn: float(np.sqrt(squares[drawn].sum() / counts[drawn].sum())),
+        len(labels),
+        n_bootstrap=n_bootstrap,
+        rng=rng,
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -19,7 +19,7 @@ from zeroflux.errors import ArtifactError, ConfigError, LabelError
 from zeroflux.scoring.outputs import score_json, write_output
 from zeroflux.scoring.reference import read_reference
 from zeroflux.scoring.run import run_score
-from zeroflux.units import ELECTRONVOLT
+from zeroflux.units import ANGSTROM, ELECTRONVOLT
 
 WRONG = "score_factories:wrong_potential"
 TRUE = "score_factories:true_potential"
@@ -131,3 +131,27 @@ def test_another_partition_is_the_reference_by_its_name(name, tmp_path):
     assert json.loads(score_json(report))["data_sha256"] == sha256(written.read_bytes()).hexdigest()
     with pytest.raises(LabelError, match=f"has no {name}_energy"):
         run_score(Path("argon_test"), ["lj"], reference=name)
+
+
+def test_forces_are_scored_where_labels_and_model_have_them(tmp_path):
+    from ase.calculators.lj import LennardJones
+
+    import zeroflux as zf
+
+    labels = load("version3/krypton_test")[:3]
+    written = tmp_path / "labels.extxyz"
+    write_labels(written, labels)
+    calculator = LennardJones(sigma=3.6, epsilon=0.0147, rc=12.0, smooth=True)
+    report = zf.score(written, {"smooth": calculator, "lj": "lj"}, n_bootstrap=20).report
+    assert set(report.forces) == {"smooth"}  # `lj` has none
+    squares = []
+    for label in labels:
+        atoms = label.frame.to_ase()
+        atoms.calc = calculator
+        squares.append((atoms.get_forces() - label.forces / (ELECTRONVOLT / ANGSTROM)) ** 2)
+    expected = np.sqrt(np.concatenate(squares).mean()) * (ELECTRONVOLT / ANGSTROM)
+    assert report.forces["smooth"].value == pytest.approx(expected)
+    payload = json.loads(score_json(report))["forces_rmse_ev_per_angstrom"]["smooth"]
+    assert payload["value"] == pytest.approx(expected / (ELECTRONVOLT / ANGSTROM))
+    bare = zf.score(written, {"smooth": calculator}, n_bootstrap=20, dispersion=False).report
+    assert not bare.forces  # forces of labels hold dispersion
