@@ -2,7 +2,8 @@
 
 Volumes of two unlike Gaussian atoms, by three methods, against a grid of 90³ points. On coarse
 grids none is to be trusted (one neargrid point is right by chance). The weight method
-shares the points at a surface between basins, and gains faster as the grid is refined than methods that give each point to one atom.
+shares the points at a surface between basins, and gains faster as the grid is refined than
+methods that give each point to one atom.
 """
 
 import matplotlib.pyplot as plt
