@@ -38,6 +38,8 @@ ELSEWHERE = {
     ("how-to/other-codes.md", "python"): "tests/cli/test_basins_other_codes.py",
     ("how-to/extend-data.md", "console"): "hours of labelling; options are checked below",
     ("how-to/score-models.md", "console"): "needs CHGNet and SevenNet; options are checked below",
+    ("how-to/plug-ins.md", "toml"): "examples/plugin/pyproject.toml; tests/unit/test_plugins.py",
+    ("how-to/plug-ins.md", "console"): "tests/unit/test_plugins.py installs the same package",
     ("README.md", "console"): "the quick start by `nox -s examples`; options are checked below",
     ("error-budget.md", "console"): "hours; numbers by tests/regression/test_error_budget.py",
     ("results.md", "console"): "hours of training; options are checked below",
