@@ -17,7 +17,8 @@ Three calls:
 
 `help(zf.basins)` and so on tell the arguments; the same calls stand behind the commands
 ``zeroflux basins``, ``zeroflux label`` and ``zeroflux score``. Networks trained here are ASE
-calculators: `zf.Calculator`. The data set is `zeroflux.data`.
+calculators: `zf.Calculator`. The data set is `zeroflux.data`; `zeroflux.compat` has pymatgen's
+`BaderAnalysis`. docs/conventions.md has the names and units of results.
 """
 
 from importlib import import_module
@@ -52,6 +53,7 @@ _HOMES = {
     "read_volumetric": "volumetric",
     "score": "api",
 }
+_MODULES = ("compat", "data")
 __all__ = [
     "BasinTerms",
     "Basins",
@@ -77,8 +79,10 @@ def __getattr__(name: str) -> Any:
         value = getattr(import_module(f"zeroflux.{_HOMES[name]}"), name)
         globals()[name] = value
         return value
+    if name in _MODULES:
+        return import_module(f"zeroflux.{name}")
     raise AttributeError(f"module 'zeroflux' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__", "data"])
+    return sorted([*__all__, *_MODULES, "__version__"])

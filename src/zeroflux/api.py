@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ase import Atoms
 
     from zeroflux.analysis.frame_report import FrameReport
+    from zeroflux.config import LabelConfig
     from zeroflux.scoring.pools import PoolsReport
     from zeroflux.scoring.report import ScoreReport
 
@@ -45,10 +46,9 @@ class Basins:
     @property
     def moments(self) -> Float[np.ndarray, " n_atoms"] | Float[np.ndarray, "n_atoms 3"] | None:
         """Spin moments (Bohr magnetons), vectors if non-collinear, None without magnetization."""
-        columns = self.report.columns
-        if "moment_x" in columns:
-            return np.stack([columns[f"moment_{axis}"] for axis in "xyz"], axis=1)
-        return columns.get("moment")
+        from zeroflux.analysis.outputs import moments_of
+
+        return moments_of(self.report)
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -57,7 +57,10 @@ class Basins:
 
     @property
     def atoms(self) -> Atoms:
-        """ASE atoms with the arrays ``basin_charge``, ``basin_volume`` and so on."""
+        """ASE atoms with charges, moments, and the arrays ``basin_charge``, ``basin_volume``, ...
+
+        Charges are ASE's ``initial_charges``, moments its ``initial_magmoms``, where known.
+        """
         from zeroflux.analysis.outputs import atoms_of
 
         return atoms_of(self.report)
@@ -167,20 +170,28 @@ def basins(
 @overload
 def label(atoms: Atoms, **settings: Any) -> Atoms: ...
 @overload
-def label(atoms: Sequence[Atoms], **settings: Any) -> list[Atoms]: ...
+def label(atoms: Sequence[Atoms] | str | Path, **settings: Any) -> list[Atoms]: ...
 def label(
-    atoms: Any, *, cutoff: float | int | None = None, folder: Any = None, **settings: Any
+    atoms: Any,
+    *,
+    cutoff: float | int | None = None,
+    folder: str | Path | None = None,
+    n_workers: int | None = None,
+    **settings: Any,
 ) -> Any:
     """QTAIM energies of the atoms of one or many structures, by density functional theory.
 
     Parameters
     ----------
     atoms
-        ASE atoms in a periodic cell, or a sequence of them.
+        ASE atoms in a periodic cell, a sequence of them, or a file that ASE reads.
     cutoff
         Plane-wave cutoff of the density's grid (hartree); by default it follows the elements.
     folder
         Where finished labels are kept, so that an interrupted call goes on; nowhere by default.
+    n_workers
+        Processes that share the structures, from a script with
+        ``if __name__ == "__main__":`` only; by default this process does them in turn.
     **settings
         Keys of `zeroflux.config.LabelConfig`: ``functional``, ``basis``, ``dispersion``,
         ``forces``, ``partitions``, ``engine``, ``workers`` and so on.
@@ -188,8 +199,9 @@ def label(
     Returns
     -------
     ASE atoms with ``energy`` and the per-atom arrays ``basin_energy``, ``basin_charge`` and so on
-    (docs/conventions.md); a list if a sequence was given. Where the self-consistent field did not
-    converge, ``info["is_converged"]`` is false and the arrays are NaN.
+    (docs/conventions.md); a list if a sequence or a file was given. Plain values of the structures'
+    ``info`` are kept. Where the self-consistent field did not converge, ``info["is_converged"]`` is
+    false and the arrays are NaN.
 
     Raises
     ------
@@ -205,23 +217,18 @@ def label(
     from tempfile import TemporaryDirectory
 
     from ase import Atoms
-    from pydantic import ValidationError
 
     from zeroflux.artifacts.extxyz import label_to_atoms
-    from zeroflux.config import LabelConfig
-    from zeroflux.frames import Frame
     from zeroflux.stages.label import FRAMES, label_all
+    from zeroflux.stages.sample import read_structures, with_provenance
 
-    try:
-        config = LabelConfig.model_validate({**settings, "density_cutoff_hartree": cutoff})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(
-            f"`{'.'.join(map(str, first['loc']))}`: found {first['input']!r}: {first['msg']}. See "
-            "zeroflux.config.LabelConfig for the settings of labels."
-        ) from error
-    images = [atoms] if isinstance(atoms, Atoms) else list(atoms)
-    frames = [(Frame.from_ase(image), {}) for image in images]
+    # processes import the caller's script again, which would call this again
+    here = {"kind": "serial"} if n_workers is None else {"n_workers": n_workers}
+    config = _label_config({"workers": here, **settings, "density_cutoff_hartree": cutoff})
+    if isinstance(atoms, (str, Path)):
+        frames = read_structures(Path(atoms))
+    else:
+        frames = with_provenance([atoms] if isinstance(atoms, Atoms) else atoms)
     with TemporaryDirectory(prefix="zeroflux-") as temporary:
         kept = Path(folder or temporary)
         labels = label_all(
@@ -233,6 +240,21 @@ def label(
         )
     found = [label_to_atoms(one) for one in labels]
     return found[0] if isinstance(atoms, Atoms) else found
+
+
+def _label_config(settings: Mapping[str, Any]) -> LabelConfig:
+    from pydantic import ValidationError
+
+    from zeroflux.config import LabelConfig
+
+    try:
+        return LabelConfig.model_validate(settings)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(
+            f"`{'.'.join(map(str, first['loc']))}`: found {first['input']!r}: {first['msg']}. See "
+            "zeroflux.config.LabelConfig for the settings of labels."
+        ) from error
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,115 +1,246 @@
-"""Other programs' interfaces, for scripts that were written for them."""
+"""Classes of other packages, with their attributes, computed here and without their programs."""
 
 from __future__ import annotations
 
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from zeroflux.api import Basins, basins
+import numpy as np
+
+from zeroflux.analysis.found import find_inputs
+from zeroflux.api import basins
+from zeroflux.errors import ConfigError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pymatgen.core import Structure
+
+_COLUMNS = {
+    "x": "x",
+    "y": "y",
+    "z": "z",
+    "charge": "population",
+    "min_dist": "surface_distance",
+    "atomic_vol": "volume",
+}
+"""Names of pymatgen's `BaderAnalysis.data` and of our columns."""
 
 
 class BaderAnalysis:
-    """The attributes of pymatgen's ``BaderAnalysis``, computed by zeroflux without ``bader``.
+    """Basins with the attributes of `pymatgen.command_line.bader_caller.BaderAnalysis`.
 
-    Parameters
-    ----------
-    chgcar_filename, potcar_filename, chgref_filename
-        As pymatgen's. The POTCAR that is read is the one beside the CHGCAR; without
-        ``chgref_filename``, AECCAR0 and AECCAR2 beside the CHGCAR are the reference.
-    **options
-        As of `zeroflux.basins`.
+    No external program is needed. What pymatgen calls ``charge`` is the number of electrons.
 
-    References
+    Attributes
     ----------
-    pymatgen.command_line.bader_caller, https://pymatgen.org
+    data : list of dict
+        ``x``, ``y``, ``z`` (Å), ``charge`` (e, electrons), ``min_dist`` (Å), ``atomic_vol`` (Å³)
+        of each atom.
+    vacuum_charge, vacuum_volume : float
+        Electrons and volume (Å³) of no atom: 0, unless a density ``vacuum`` is given.
+    nelectrons : float
+        Electrons in all.
+    nelects : list of float
+        Electrons of each neutral atom in the file's convention; empty if unknown.
+    reference_used : bool
+        Whether another density than the file's defined the basins.
+    basins : Basins
+        The same as zeroflux has it, with net charges, moments and remarks.
     """
+
+    version = 1.05
+    """Of Henkelman's program, whose ACF.dat has this form."""
 
     def __init__(
         self,
         chgcar_filename: str | Path = "",
         potcar_filename: str | Path = "",
         chgref_filename: str | Path = "",
+        cube_filename: str | Path = "",
         **options: Any,
     ) -> None:
-        del potcar_filename
-        if chgref_filename:
-            options["reference"] = [str(chgref_filename)]
-        self.basins: Basins = basins(chgcar_filename, **options)
+        """Divide the density of a CHGCAR or a cube.
+
+        Parameters
+        ----------
+        chgcar_filename, cube_filename
+            One of the two.
+        potcar_filename
+            POTCAR from which net charges are counted; by default that beside the CHGCAR.
+        chgref_filename
+            Density that defines the basins. As of pymatgen's class, AECCARs beside the file are
+            not taken unless `from_path` is used.
+        **options
+            Further options of `zeroflux.basins`.
+
+        Raises
+        ------
+        ConfigError
+            If not exactly one density is named.
+        """
+        if bool(chgcar_filename) == bool(cube_filename):
+            raise ConfigError(
+                f"Found chgcar_filename={str(chgcar_filename)!r} and "
+                f"cube_filename={str(cube_filename)!r}; expected one of them. Name one density."
+            )
+        if potcar_filename:
+            options = {"valence": _valences(Path(potcar_filename)), **options}
+        reference = [str(chgref_filename)] if chgref_filename else []
+        self._set(str(chgcar_filename or cube_filename), **{"reference": reference, **options})
 
     @classmethod
-    def from_path(cls, path: str | Path, **options: Any) -> BaderAnalysis:
-        """Of the folder of a VASP run."""
-        return cls(path, **options)
+    def from_path(cls, path: str | Path, suffix: str = "", **options: Any) -> BaderAnalysis:
+        """Divide the density of a folder: CHGCAR with AECCAR0, AECCAR2 and POTCAR beside it.
 
-    @cached_property
-    def data(self) -> list[dict[str, float]]:
-        """Of each atom: x, y, z, charge (electrons), min_dist (Å), atomic_vol (Å³)."""
-        names = ("x", "y", "z", "population", "surface_distance", "volume")
-        keys = ("x", "y", "z", "charge", "min_dist", "atomic_vol")
-        columns = [self.basins.report.columns[name] for name in names]
-        rows = zip(*(column.tolist() for column in columns), strict=True)
-        return [dict(zip(keys, row, strict=True)) for row in rows]
+        Parameters
+        ----------
+        path
+            The folder.
+        suffix
+            Of the names, such as ``.relax1`` of ``CHGCAR.relax1.gz``.
+        **options
+            Further options of `zeroflux.basins`.
+        """
+        new = cls.__new__(cls)
+        if not suffix:
+            new._set(str(path), **options)
+            return new
+        density, *parts = (
+            _one(Path(path), name + suffix) for name in ("CHGCAR", "AECCAR0", "AECCAR2", "POTCAR")
+        )
+        if density is None:
+            raise ConfigError(
+                f"Found no file CHGCAR{suffix} in {path}; expected one. Correct the suffix."
+            )
+        *cores, potcar = parts
+        if potcar is not None:
+            options = {"valence": _valences(potcar), **options}
+        reference = [str(core) for core in cores if core] if all(cores) else []
+        new._set(str(density), **{"reference": reference, **options})
+        return new
+
+    def _set(self, source: str, **options: Any) -> None:
+        if "reference" not in options:
+            found = find_inputs(source)
+            source, options["reference"] = found.density, found.reference
+        self.basins = basins(source, **options)
+        report = self.basins.report
+        self.data: list[dict[str, float]] = [
+            {theirs: float(report.columns[ours][i]) for theirs, ours in _COLUMNS.items()}
+            for i in range(report.n_atoms)
+        ]
+        vacuum = report.vacuum or {}
+        self.vacuum_charge = float(vacuum.get("population", 0.0))
+        self.vacuum_volume = float(vacuum.get("volume", 0.0))
+        self.nelectrons = float(self.basins.populations.sum()) + self.vacuum_charge
+        valences = report.columns["valence"]
+        self.nelects: list[float] = valences.tolist() if np.isfinite(valences).all() else []
+        self.reference_used = bool(options["reference"])
 
     @property
-    def nelectrons(self) -> float:
-        """Electrons of all atoms and the vacuum."""
-        return float(self.basins.populations.sum()) + self.vacuum_charge
+    def structure(self) -> Structure:
+        """The structure, an object of pymatgen."""
+        from pymatgen.core import Structure
 
-    @property
-    def vacuum_charge(self) -> float:
-        """Electrons that belong to no atom; 0 unless ``vacuum`` was given."""
-        return (self.basins.report.vacuum or {}).get("population", 0.0)
-
-    @property
-    def vacuum_volume(self) -> float:
-        """Volume that belongs to no atom (Å³); 0 unless ``vacuum`` was given."""
-        return (self.basins.report.vacuum or {}).get("volume", 0.0)
+        report = self.basins.report
+        positions = np.stack([report.columns[axis] for axis in "xyz"], axis=1)
+        return Structure(
+            report.cell_angstrom, report.elements, positions, coords_are_cartesian=True
+        )
 
     def get_charge(self, atom_index: int) -> float:
-        """Electrons of an atom."""
-        return float(self.basins.populations[atom_index])
+        """Electrons of an atom (e)."""
+        return self.data[atom_index]["charge"]
 
     def get_charge_transfer(self, atom_index: int, nelect: float | int | None = None) -> float:
-        """Electrons that an atom has gained over ``nelect``, by default its valence."""
-        valence = self.basins.report.columns["valence"][atom_index] if nelect is None else nelect
-        return self.get_charge(atom_index) - float(valence)
+        """Electrons that an atom has gained (e).
+
+        Parameters
+        ----------
+        atom_index
+            The atom.
+        nelect
+            Electrons of the neutral atom; by default its valence.
+
+        Raises
+        ------
+        ConfigError
+            If neither is known.
+        """
+        if nelect is None and not self.nelects:
+            raise ConfigError(
+                "Found no valence of the atoms; expected a POTCAR, or nelect. Give one of them."
+            )
+        neutral = self.nelects[atom_index] if nelect is None else nelect
+        return self.get_charge(atom_index) - neutral
 
     def get_partial_charge(self, atom_index: int, nelect: float | int | None = None) -> float:
         """Net charge of an atom (e)."""
         return -self.get_charge_transfer(atom_index, nelect)
 
-    def get_charge_decorated_structure(self) -> Any:
-        """pymatgen structure with the site property ``charge``, minus the electrons of the site."""
-        structure = self._structure()
-        structure.add_site_property("charge", (-self.basins.populations).tolist())
+    def get_charge_decorated_structure(self) -> Structure:
+        """The structure with minus the electrons as site property ``charge``, as pymatgen does."""
+        structure = self.structure
+        structure.add_site_property("charge", [-one["charge"] for one in self.data])
         return structure
 
-    def get_oxidation_state_decorated_structure(self, nelects: Any = None) -> Any:
-        """pymatgen structure with the net charges as oxidation states."""
-        structure = self._structure()
-        numbers = nelects or [None] * len(structure)
-        charges = [self.get_partial_charge(i, n) for i, n in enumerate(numbers)]
+    def get_oxidation_state_decorated_structure(
+        self, nelects: Sequence[float | int] | None = None
+    ) -> Structure:
+        """The structure with net charges as oxidation states."""
+        charges = [
+            self.get_partial_charge(i, None if nelects is None else nelects[i])
+            for i in range(len(self.data))
+        ]
+        structure = self.structure
         structure.add_oxidation_state_by_site(charges)
         return structure
 
-    def _structure(self) -> Any:
-        from pymatgen.io.ase import AseAtomsAdaptor
+    def get_decorated_structure(self, property_name: str, average: bool = False) -> Structure:
+        """The structure with the integrals of the file's field as a site property.
 
-        bare = self.basins.atoms.copy()
-        for name in [name for name in bare.arrays if name.startswith("basin_")]:
-            del bare.arrays[name]
-        return AseAtomsAdaptor.get_structure(bare)  # type: ignore[arg-type]  either package's Atoms
+        Parameters
+        ----------
+        property_name
+            Name of the property; ``spin`` sets the spin of the species, too.
+        average
+            Divide the integrals by the volumes.
+        """
+        values = [one["charge"] / (one["atomic_vol"] if average else 1.0) for one in self.data]
+        structure = self.structure
+        structure.add_site_property(property_name, values)
+        if property_name == "spin":
+            structure.add_spin_by_site(values)
+        return structure
 
     @property
     def summary(self) -> dict[str, Any]:
-        """Values of all atoms and the vacuum, by pymatgen's names."""
-        return {
-            "min_dist": [row["min_dist"] for row in self.data],
-            "charge": [row["charge"] for row in self.data],
-            "atomic_volume": [row["atomic_vol"] for row in self.data],
+        """The lists of all atoms, vacuum, and ``charge_transfer`` if valences are known."""
+        found = {
+            "min_dist": [one["min_dist"] for one in self.data],
+            "charge": [one["charge"] for one in self.data],
+            "atomic_volume": [one["atomic_vol"] for one in self.data],
             "vacuum_charge": self.vacuum_charge,
             "vacuum_volume": self.vacuum_volume,
-            "reference_used": bool(self.basins.report.attractors),
-            "bader_version": "zeroflux",
+            "reference_used": self.reference_used,
+            "bader_version": self.version,
         }
+        if self.nelects:
+            found["charge_transfer"] = [self.get_charge_transfer(i) for i in range(len(self.data))]
+        if self.basins.moments is not None:
+            found["magmom"] = self.basins.moments.tolist()
+        return found
+
+
+def _one(folder: Path, name: str) -> Path | None:
+    """The file of a name, plain or compressed."""
+    found = (folder / f"{name}{end}" for end in ("", ".gz", ".xz", ".bz2"))
+    return next((path for path in found if path.is_file()), None)
+
+
+def _valences(potcar: Path) -> dict[str, float]:
+    """Valence of each element of a POTCAR."""
+    from zeroflux.volumetric.potcar import read_potcar
+
+    return {e.symbol: e.valence for e in read_potcar(potcar) if e.valence is not None}

@@ -209,3 +209,89 @@ def test_a_page_shows_the_surfaces(run, tmp_path, monkeypatch):
     assert set(np.unique(owners)) == {-1, 0, 1}  # next to no density is nobody's
     zf.basins(run).write(tmp_path / "again.html")
     assert (tmp_path / "again.html").stat().st_size < 3e6
+
+
+def test_acf_has_the_form_of_henkelmans_program(run, tmp_path):
+    zf.basins(run).write(tmp_path / "ACF.dat")
+    lines = (tmp_path / "ACF.dat").read_text().splitlines()
+    # a line that version 1.05 wrote
+    theirs = "    1    0.000000    0.000000    0.000000    8.000303     1.161917    10.977166"
+    places = [i for i, c in enumerate(theirs) if c == "."]
+    assert lines[0] == (
+        "    #         X           Y           Z       CHARGE      MIN DIST   ATOMIC VOL"
+    )
+    assert lines[1] == lines[4] == " " + 80 * "-"
+    for line in lines[2:4]:
+        assert [i for i, c in enumerate(line) if c == "."] == places
+    assert lines[5:] == [
+        "    VACUUM CHARGE:               0.0000",
+        "    VACUUM VOLUME:               0.0000",
+        f"    NUMBER OF ELECTRONS:{zf.basins(run).populations.sum():15.4f}",
+    ]
+
+
+def test_compat_is_complete_and_uses_what_it_is_given(run):
+    from pymatgen.command_line import bader_caller
+
+    ours = zf.compat.BaderAnalysis.from_path(run)
+    public = {name for name in dir(bader_caller.BaderAnalysis) if not name.startswith("_")}
+    assert public <= set(dir(ours))
+    assert ours.summary["reference_used"] is True
+    assert ours.nelects == [8.0, 8.0]
+    np.testing.assert_allclose(ours.summary["charge_transfer"], -ours.basins.charges)
+    np.testing.assert_allclose(ours.summary["magmom"], ours.basins.moments)
+    other = run.parent / "POTCAR_other"
+    other.write_text((run / "POTCAR").read_text().replace("8.000", "18.00"))
+    given = zf.compat.BaderAnalysis(run / "CHGCAR", other)
+    assert given.summary["reference_used"] is False
+    assert given.nelects == [18.0, 18.0]
+    for name in ("CHGCAR", "AECCAR0", "AECCAR2", "POTCAR"):
+        (run / name).rename(run / f"{name}.static")
+    suffixed = zf.compat.BaderAnalysis.from_path(run, ".static")
+    np.testing.assert_allclose(suffixed.basins.volumes, ours.basins.volumes)
+    assert suffixed.reference_used
+    for wrong in ({}, {"chgcar_filename": "a", "cube_filename": "b"}):
+        with pytest.raises(ConfigError, match="expected one of them"):
+            zf.compat.BaderAnalysis(**wrong)
+
+
+def test_atoms_carry_charges_and_moments(run):
+    result = zf.basins(run)
+    np.testing.assert_array_equal(result.atoms.get_initial_charges(), result.charges)
+    assert result.moments is not None
+    np.testing.assert_array_equal(result.atoms.get_initial_magnetic_moments(), result.moments)
+
+
+def test_names_of_schema_1_are_read(run):
+    from zeroflux.analysis.frame_report import OLD_NAMES, FrameReport
+
+    report = zf.basins(run, coarse_check=True, vacuum=1e-3).report
+    to_old = {new: old for old, new in OLD_NAMES.items()}
+    for old, new in OLD_NAMES.items():
+        np.testing.assert_array_equal(report.columns[old], report.columns[new])
+    record = report.to_dict()
+    for part in ("totals", "vacuum"):
+        record[part] = {to_old.get(key, key): value for key, value in record[part].items()}
+    record["atoms"] = [{to_old.get(k, k): v for k, v in one.items()} for one in record["atoms"]]
+    old = FrameReport.from_dict(record)
+    np.testing.assert_array_equal(old.columns["volume"], report.columns["volume"])
+    assert (old.totals, old.vacuum) == (report.totals, report.vacuum)
+    changed = report.columns["volume_angstrom3_coarse_change"]
+    np.testing.assert_array_equal(changed, report.columns["volume_coarse_change"])
+
+
+def test_a_plain_script_labels_and_keeps_what_is_known(tmp_path):
+    """Processes would import the script again, which has no guard."""
+    pytest.importorskip("pyscf")
+    (tmp_path / "script.py").write_text(
+        "from ase import Atoms\nimport zeroflux as zf\n"
+        "he = Atoms('He2', [[0, 0, 0], [0, 0, 2.8]], cell=[4.5, 4.5, 5.6], pbc=True)\n"
+        "he.info['system'] = 'pair'\n"
+        "one = zf.label(he, cutoff=30, basis='gth-dzvp', pseudopotential='GTH-PBE-q2',\n"
+        "               dispersion='none', partitions=False)\n"
+        "print(one.info['system'], 'basin_energy' in one.arrays)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300
+    )
+    assert done.stdout.split() == ["pair", "True"], done.stderr

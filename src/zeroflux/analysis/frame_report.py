@@ -35,6 +35,28 @@ OLD_NAMES = {
 """Columns of schema 1 by their names now."""
 
 
+class Columns(dict[str, Any]):
+    """Values by the names of the columns; the names of schema 1 find the same values."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        super().__init__({_new_name(key): value for key, value in values.items()})
+
+    def __getitem__(self, key: str) -> Any:
+        return super().__getitem__(_new_name(key))
+
+    def __contains__(self, key: object) -> bool:
+        return super().__contains__(_new_name(key) if isinstance(key, str) else key)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """The value, or the default if there is none."""
+        return super().get(_new_name(key), default)
+
+
+def _new_name(key: str) -> str:
+    stem = key.removesuffix("_coarse_change")
+    return OLD_NAMES.get(stem, stem) + key[len(stem) :]
+
+
 @dataclass(frozen=True, eq=False)
 class FrameReport:
     """Basins of one frame, in the output's units (e, Å, eV)."""
@@ -65,6 +87,11 @@ class FrameReport:
     it was asked for, and never in files."""
     origin_angstrom: Float[np.ndarray, " 3"] = field(default_factory=lambda: np.zeros(3))
     """Position of the first point."""
+
+    def __post_init__(self) -> None:
+        for name in ("columns", "totals", "vacuum"):
+            values = getattr(self, name)
+            object.__setattr__(self, name, None if values is None else Columns(values))
 
     @property
     def n_atoms(self) -> int:
@@ -99,7 +126,7 @@ class FrameReport:
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> FrameReport:
         """The frame of a JSON record."""
-        atoms = [{OLD_NAMES.get(k, k): v for k, v in one.items()} for one in record["atoms"]]
+        atoms = record["atoms"]
         keys = [k for k in (atoms[0] if atoms else {}) if k not in ("atom", "element")]
         return cls(
             source=record["source"],
@@ -112,7 +139,7 @@ class FrameReport:
                 k: np.array([np.nan if a[k] is None else a[k] for a in atoms], dtype=np.float64)
                 for k in keys
             },
-            totals={OLD_NAMES.get(k, k): v for k, v in record["totals"].items()},
+            totals=record["totals"],
             attractors=record["attractors"],
             valence_source=record["valence_source"],
             remarks=tuple(record["remarks"]),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import Float
 
 from zeroflux.analysis.acf import acf_text
 from zeroflux.analysis.frame_report import SCHEMA, FrameReport
@@ -123,7 +124,11 @@ def page_of(report: FrameReport) -> str:
 
 
 def atoms_of(report: FrameReport) -> Atoms:
-    """One frame as ASE atoms with the arrays ``basin_charge``, ``basin_volume`` and so on."""
+    """One frame as ASE atoms with the arrays ``basin_charge``, ``basin_volume`` and so on.
+
+    Charges and moments, where they are known, are ASE's ``initial_charges`` and
+    ``initial_magmoms`` too.
+    """
     from ase import Atoms
 
     positions = np.stack([report.columns[axis] for axis in "xyz"], axis=1)
@@ -131,11 +136,23 @@ def atoms_of(report: FrameReport) -> Atoms:
     for key, values in report.columns.items():
         if key not in ("x", "y", "z"):
             atoms.set_array(f"basin_{key}", np.asarray(values, dtype=np.float64))
+    if np.isfinite(report.columns["charge"]).all():
+        atoms.set_initial_charges(report.columns["charge"])
+    moments = moments_of(report)
+    if moments is not None:
+        atoms.set_initial_magnetic_moments(moments)
     atoms.info["frame"] = report.frame
     atoms.info["source"] = report.source
     for key, value in (report.vacuum or {}).items():
         atoms.info[f"vacuum_{key}"] = value
     return atoms
+
+
+def moments_of(report: FrameReport) -> Float[np.ndarray, "*shape"] | None:
+    """Spin moments (μB), (n_atoms,) or if non-collinear (n_atoms, 3); None without spin."""
+    if "moment_x" in report.columns:
+        return np.stack([report.columns[f"moment_{axis}"] for axis in "xyz"], axis=1)
+    return report.columns.get("moment")
 
 
 def _write_extxyz(path: Path, reports: Sequence[FrameReport]) -> None:

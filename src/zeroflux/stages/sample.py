@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from zeroflux.errors import ConfigError, FileFormatError
 from zeroflux.frames import Frame
 from zeroflux.stages.machinery import Run, Stage
 from zeroflux.units import ANGSTROM, ELECTRONVOLT
+
+if TYPE_CHECKING:
+    from ase import Atoms
 
 STRUCTURES = "structures.extxyz"
 RADIAL = "radial_distribution.csv"
@@ -46,6 +49,17 @@ def read_structures(path: Path) -> list[tuple[Frame, dict[str, Any]]]:
         images = [images]
     if not images:
         raise FileFormatError(f"{path}:1: holds no structure; expected at least one.")
+    return with_provenance(images)
+
+
+def with_provenance(images: Iterable[Atoms]) -> list[tuple[Frame, dict[str, Any]]]:
+    """Configurations and what is known of them: the plain values of `Atoms.info`.
+
+    Raises
+    ------
+    StructureError
+        If a structure has no periodic cell.
+    """
     keep = (str, int, float, bool, np.integer, np.floating, np.bool_)
     return [
         (
