@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import entry_points
 from typing import Any, Literal
 
 from zeroflux.errors import PluginError
@@ -10,7 +10,7 @@ from zeroflux.errors import PluginError
 Kind = Literal["formats", "engines", "architectures", "models"]
 
 
-def installed(kind: Kind) -> dict[str, EntryPoint]:
+def installed(kind: Kind) -> dict[str, Any]:
     """Entry points of the group ``zeroflux.KIND`` by name."""
     return {point.name: point for point in entry_points(group=f"zeroflux.{kind}")}
 

@@ -134,7 +134,7 @@ def test_cubes_that_cp2k_writes_give_charges(tmp_path, monkeypatch, mixture):
     assert not stop.value.code
     with (tmp_path / "charges.csv").open() as file:
         rows = list(csv.DictReader(file))
-    charge = np.array([float(row["charge_e"]) for row in rows])
+    charge = np.array([float(row["charge"]) for row in rows])
     theirs = basins(
         mixture.density, mixture.grid, mixture.frame, reference=mixture.reference
     ).population
