@@ -35,7 +35,7 @@ class ScoreReport:
     refused: dict[str, str] = field(default_factory=dict)
     """Why a model was left out, by its name."""
     data_sha256: str = ""
-    """Hash of the file of the reference."""
+    """Hash of the file of the reference; empty for labels in memory."""
     target: np.ndarray | None = None
     """What the local energies were held against, per atom (hartree)."""
     achieved: dict[str, Achieved] = field(default_factory=dict)
