@@ -220,6 +220,7 @@ def label(
 
     from zeroflux.artifacts.extxyz import label_to_atoms
     from zeroflux.stages.label import FRAMES, label_all
+    from zeroflux.stages.machinery import silent
     from zeroflux.stages.sample import read_structures, with_provenance
 
     # processes import the caller's script again, which would call this again
@@ -236,7 +237,7 @@ def label(
             config,
             folder=kept / FRAMES,
             out=kept / "labels.extxyz",
-            progress=lambda *_: None,
+            progress=silent,
         )
     found = [label_to_atoms(one) for one in labels]
     return found[0] if isinstance(atoms, Atoms) else found
