@@ -15,10 +15,10 @@ Three calls:
     scores.table, scores.achieved
     scores.write("score.html")
 
-`help(zf.basins)` and so on tell the arguments; the same calls stand behind the commands
-``zeroflux basins``, ``zeroflux label`` and ``zeroflux score``. Networks trained here are ASE
-calculators: `zf.Calculator`. The data set is `zeroflux.data`; `zeroflux.compat` has pymatgen's
-`BaderAnalysis`. docs/conventions.md has the names and units of results.
+`help(zf.basins)` and so on tell the arguments; ``zeroflux basins``, ``zeroflux label`` and
+``zeroflux score`` do the same from the terminal. Networks trained here are ASE calculators:
+`zf.Calculator`. The data set is `zeroflux.data`; `zeroflux.compat` has pymatgen's `BaderAnalysis`.
+docs/conventions.md has the names and units of results.
 """
 
 from importlib import import_module

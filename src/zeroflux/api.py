@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
@@ -220,6 +220,7 @@ def label(
 
     from zeroflux.artifacts.extxyz import label_to_atoms
     from zeroflux.stages.label import FRAMES, label_all
+    from zeroflux.stages.machinery import silent
     from zeroflux.stages.sample import read_structures, with_provenance
 
     # processes import the caller's script again, which would call this again
@@ -236,7 +237,7 @@ def label(
             config,
             folder=kept / FRAMES,
             out=kept / "labels.extxyz",
-            progress=lambda *_: None,
+            progress=silent,
         )
     found = [label_to_atoms(one) for one in labels]
     return found[0] if isinstance(atoms, Atoms) else found
@@ -276,6 +277,15 @@ class Scores:
         """The score of 0 to 1 of each model."""
         return {name: one.score.value for name, one in self.report.achieved.items()}
 
+    @property
+    def refused(self) -> dict[str, str]:
+        """Why a model was left out, by its name; of several pools, on which."""
+        from zeroflux.scoring.pools import PoolsReport
+
+        if isinstance(self.report, PoolsReport):
+            return {name: ", ".join(pools) for name, pools in self.report.missing.items()}
+        return self.report.refused
+
     def write(self, path: str | Path) -> None:
         """Write .json, .csv, and for one pool the page .html or the atoms .extxyz."""
         from zeroflux.scoring.outputs import write_output
@@ -288,7 +298,7 @@ class Scores:
 
 
 def score(
-    data: str | Path | Sequence[str | Path],
+    data: str | Path | Atoms | Sequence[str | Path] | Sequence[Atoms],
     models: Any,
     *,
     reference: Literal["direct", "shortcut", "neutral", "stockholder", "orbital"] = "direct",
@@ -298,36 +308,63 @@ def score(
     keys: Mapping[str, str] | None = None,
     reference_key: str | None = None,
     dispersion: bool = True,
+    output: str | Path | None = None,
+    refuse: Callable[[str], object] | None = None,
+    say: Callable[[str], object] = lambda line: None,
 ) -> Scores:
     """Hold the per-atom energies of any models against basin energies.
 
     Parameters
     ----------
     data
-        Labels, a pool of the open data set (``"argon_test"``), several, or ``"all"``.
+        Labels: a file, a pool of the open data set (``"argon_test"``), several, ``"all"``, or
+        atoms that `label` has labelled.
     models
         One or a sequence of: ASE calculators, checkpoints, files of predictions, known names such
         as ``"sevennet-0"``, ``"package.module:callable?key=value"``; a mapping names the rows.
     reference, training, n_bootstrap, seed, keys, reference_key, dispersion
         As of `zeroflux.scoring.run.run_score`.
+    output
+        File that `Scores.write` will be asked for: a name that cannot be is refused at once.
+    refuse
+        Called with a line for each model that is left out, of several; by default it is a warning.
+    say
+        Called with the name of each of several pools.
 
     Raises
     ------
     ZerofluxError
-        If the data cannot be read or no model can be scored; models that cannot are in
-        ``report.refused``.
+        If the data cannot be read or no model can be scored.
 
     Examples
     --------
     >>> import zeroflux as zf
     >>> zf.score("argon_test", "lj").achieved  # doctest: +SKIP
     """
+    import warnings
     from functools import partial
 
+    from ase import Atoms
+
+    from zeroflux.artifacts.extxyz import label_from_atoms
+    from zeroflux.errors import RefusedWarning
+    from zeroflux.scoring.outputs import check_output
     from zeroflux.scoring.pools import pools_of, run_pools
     from zeroflux.scoring.run import run_score
 
     given = _models(models)
+    listed = [data] if isinstance(data, (str, Path, Atoms)) else list(data)
+    are_atoms = [isinstance(one, Atoms) for one in listed]
+    if all(are_atoms) and listed:
+        sets: list[Any] = [
+            [label_from_atoms(one, where=f"atoms {i}") for i, one in enumerate(listed)]  # type: ignore[arg-type]
+        ]
+    elif any(are_atoms):
+        raise ConfigError("Found atoms among the names of data; expected one kind. Give one.")
+    else:
+        sets = [pool for one in listed for pool in pools_of(Path(one))]  # type: ignore[arg-type]
+    if output is not None:
+        check_output(Path(output), has_terms=reference_key is None, n_pools=len(sets))
     scored = partial(
         run_score,
         reference=reference,
@@ -337,12 +374,11 @@ def score(
         keys=keys,
         reference_key=reference_key,
         dispersion=dispersion,
+        refuse=refuse or (lambda line: warnings.warn(line, RefusedWarning, stacklevel=2)),
     )
-    listed = [data] if isinstance(data, (str, Path)) else list(data)
-    pools = [pool for one in listed for pool in pools_of(Path(one))]
-    if len(pools) == 1:
-        return Scores(scored(pools[0], given))
-    return Scores(run_pools(pools, given, scored, seed=seed, tell=lambda _: None))
+    if len(sets) == 1:
+        return Scores(scored(sets[0], given))
+    return Scores(run_pools(sets, given, scored, seed=seed, tell=say))
 
 
 def _models(models: Any) -> list[Any]:
@@ -355,6 +391,12 @@ def _models(models: Any) -> list[Any]:
             for name, model in models.items()
         ]
     listed = models if isinstance(models, (list, tuple)) else [models]
+    for model in listed:
+        if not isinstance(model, (str, Path)) and not hasattr(model, "get_potential_energy"):
+            raise ConfigError(
+                f"Found a {type(model).__name__} as a model; expected an ASE calculator, the path "
+                "of a checkpoint or of predictions, a known name, or package.module:callable."
+            )
     return [
         str(model)
         if isinstance(model, (str, Path))

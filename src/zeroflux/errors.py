@@ -58,6 +58,10 @@ class MissingExtraError(ZerofluxError):
     """An optional dependency that is needed and not installed."""
 
 
+class RefusedWarning(UserWarning):
+    """A model that was left out of scores, and why."""
+
+
 class RepairWarning(UserWarning):
     """Something in the input was repaired; the message gives the size of the change."""
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from ase.io import read
 
 import zeroflux as zf
 from zeroflux.analysis.found import find_inputs
-from zeroflux.errors import ConfigError, FileFormatError
+from zeroflux.errors import ArtifactError, ConfigError, FileFormatError, RefusedWarning
 from zeroflux.grids import UniformGrid
 from zeroflux.partition import gaussian_promolecule
 from zeroflux.units import ANGSTROM
@@ -23,6 +24,11 @@ PUBLIC = {
     *("Calculator", "Frame", "Label", "BasinTerms", "Partition", "UniformGrid"),
 }
 TERMS = [((7.5, 0.9), (0.5, 3.0)), ((7.0, 0.6), (1.0, 2.0))]
+
+
+def moments(result: zf.Basins) -> np.ndarray:
+    assert result.moments is not None
+    return result.moments
 
 
 def test_public_names_are_these():
@@ -90,7 +96,7 @@ def test_a_file_an_array_and_pymatgen_give_the_same(run, data, atoms):
         np.testing.assert_allclose(other.volumes, of_file.volumes, atol=1e-4)
     assert of_file.volumes.sum() == pytest.approx(atoms.get_volume(), rel=1e-6)
     assert abs(of_file.charges.sum()) < 1e-4
-    np.testing.assert_allclose(of_pymatgen.moments, 0.1 * of_pymatgen.populations, rtol=1e-6)
+    np.testing.assert_allclose(moments(of_pymatgen), 0.1 * of_pymatgen.populations, rtol=1e-6)
     assert of_array.moments is None
 
 
@@ -98,7 +104,7 @@ def test_a_folder_is_a_density_with_reference_valences_and_moments(run, capsys):
     from zeroflux.analysis.run import run_basins
 
     result = zf.basins(run)
-    np.testing.assert_allclose(result.moments, 0.1 * result.populations, rtol=1e-5)
+    np.testing.assert_allclose(moments(result), 0.1 * result.populations, rtol=1e-5)
     assert result.report.valence_source == "POTCAR"
     said = []
     run_basins([run], on_found=said.append)
@@ -295,3 +301,68 @@ def test_a_plain_script_labels_and_keeps_what_is_known(tmp_path):
         [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300
     )
     assert done.stdout.split() == ["pair", "True"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("density", "spin"),
+    [
+        ("run-ELECTRON_DENSITY-1_5.cube", "run-SPIN_DENSITY-1_5.cube"),
+        ("rho.cube", "spin.cube"),
+    ],
+)
+def test_a_spin_density_in_a_cube_of_its_own_gives_moments(tmp_path, data, density, spin):
+    from zeroflux.analysis.run import run_basins
+
+    total, magnetization = ({name: data.fields[name]} for name in data.fields)
+    write_volumetric(tmp_path / density, replace(data, fields=total))
+    assert zf.basins(tmp_path).moments is None  # control
+    write_volumetric(tmp_path / spin, replace(data, fields=magnetization))
+    said = []
+    for given in (tmp_path, tmp_path / density):
+        (report,) = run_basins([given], on_found=said.append)
+        np.testing.assert_allclose(
+            report.columns["moment"], 0.1 * report.columns["population"], rtol=1e-5
+        )
+    assert said == [
+        f"found {tmp_path / density}, spin density {spin}",
+        f"found spin density {spin}",
+    ]
+    assert find_inputs(str(tmp_path / spin)).spin is None
+
+
+def test_vaspwave_has_the_reference_beside_it(run, data):
+    h5py = pytest.importorskip("h5py")
+    expected = zf.basins(run)
+    (run / "CHGCAR").unlink()
+    with h5py.File(run / "vaspwave.h5", "w") as file:
+        blocks = [data.fields[n].T * data.grid.volume for n in ("total", "magnetization")]
+        file["charge/charge"] = np.array(blocks)
+        group = file.create_group("structure/positions")
+        group["scale"], group["lattice_vectors"] = 1.0, data.grid.cell / ANGSTROM
+        group["position_ions"] = data.frame.fractional_positions
+        group["number_ion_types"] = [1, 1]
+        group["ion_types"] = np.array([b"Ar", b"Kr"])
+        group["direct_coordinates"] = 1
+    result = zf.basins(run)
+    assert result.report.source.endswith("vaspwave.h5")
+    np.testing.assert_allclose(moments(result), moments(expected), atol=1e-6)
+    np.testing.assert_allclose(result.volumes, expected.volumes, atol=1e-4)
+
+
+def test_labelled_atoms_are_scored(tmp_path):
+    from ase.calculators.emt import EMT
+
+    from zeroflux import data as pools
+    from zeroflux.artifacts.extxyz import label_to_atoms, read_labels
+
+    labelled = [label_to_atoms(one) for one in read_labels(pools.path("argon_test"))]
+    with pytest.warns(RefusedWarning, match="EMT"):
+        in_memory = zf.score(labelled, ["lj", EMT()], n_bootstrap=20)
+    by_name = zf.score("argon_test", "lj", n_bootstrap=20)
+    assert in_memory.table[0]["Pearson r"] == pytest.approx(by_name.table[0]["Pearson r"])
+    assert list(in_memory.refused) == ["EMT"]  # it knows no argon
+    assert not by_name.refused
+    with pytest.raises(ConfigError, match="Found a int as a model"):
+        zf.score("argon_test", [3])
+    with pytest.raises(ArtifactError, match=r"atoms 0: .* missing; expected a frame labelled"):
+        zf.score([Atoms("Ar", cell=[8, 8, 8], pbc=True)], "lj")

@@ -15,6 +15,7 @@ _DENSITIES = (
     ("CP2K", re.compile(r".*ELECTRON_DENSITY.*\.cube(\.gz|\.xz|\.bz2)?")),
     ("cube or XSF", re.compile(r".*\.(cube|cub|xsf)(\.gz|\.xz|\.bz2)?", re.IGNORECASE)),
 )
+_SPIN = re.compile(r"spin|magn", re.IGNORECASE)
 """In the order in which they are looked for; a CP2K run also writes cubes of other fields."""
 
 
@@ -26,6 +27,8 @@ class Found:
     """File of the density."""
     reference: tuple[str, ...]
     """Densities whose sum defines the basins; none means the density itself."""
+    spin: str | None
+    """Spin density, where it has a file of its own."""
     words: str
     """What was taken, in one line; empty if it is what was named and nothing more."""
 
@@ -35,7 +38,9 @@ def find_inputs(given: str) -> Found:
 
     A folder's density is its CHGCAR, else vaspwave.h5, CP2K's ``ELECTRON_DENSITY`` cube, or the
     only cube or XSF file. AECCAR0 and AECCAR2 (VASP's core and valence density, LAECHG) beside a
-    CHGCAR are its reference. The readers find POTCAR and vaspout.h5 themselves.
+    CHGCAR or vaspwave.h5 are its reference. CP2K's ``SPIN_DENSITY`` cube of the same step, or the
+    only cube or XSF file beside the density if it has "spin" or "magn" in its name, gives moments.
+    The readers find POTCAR and vaspout.h5 themselves.
 
     Raises
     ------
@@ -46,21 +51,25 @@ def find_inputs(given: str) -> Found:
     is_folder = path.is_dir() and not any((path / m).exists() for m in ("zarr.json", ".zgroup"))
     density = _density_of(path) if is_folder else path
     reference = _reference_of(density)
+    spin = _spin_of(density)
     parts = [str(density)] if is_folder else []
     if reference:
         parts.append(f"reference {' + '.join(p.name for p in reference)}")
+    if spin:
+        parts.append(f"spin density {spin.name}")
     beside = [name for name in ("POTCAR", "POTCAR.gz") if density.with_name(name).is_file()]
     if parts and beside:
         parts.append(beside[0])
     return Found(
         density=str(density) if is_folder else given,
         reference=tuple(map(str, reference)),
+        spin=str(spin) if spin else None,
         words=f"found {', '.join(parts)}" if parts else "",
     )
 
 
 def _density_of(folder: Path) -> Path:
-    files = sorted(p for p in folder.iterdir() if p.is_file())
+    files = sorted(p for p in folder.iterdir() if p.is_file() and not _SPIN.search(p.name))
     for kind, pattern in _DENSITIES:
         found = [p for p in files if pattern.fullmatch(p.name)]
         if len(found) > 1 and kind != "VASP":
@@ -77,8 +86,8 @@ def _density_of(folder: Path) -> Path:
 
 
 def _reference_of(density: Path) -> Sequence[Path]:
-    """AECCAR0 and AECCAR2 beside a CHGCAR, if both are there and not empty."""
-    if not re.fullmatch(r"CHGCAR(\.gz|\.xz|\.bz2)?", density.name):
+    """AECCAR0 and AECCAR2 beside VASP's density, if both are there and not empty."""
+    if not _DENSITIES[0][1].fullmatch(density.name):
         return ()
     parts = []
     for name in ("AECCAR0", "AECCAR2"):
@@ -88,3 +97,17 @@ def _reference_of(density: Path) -> Sequence[Path]:
             return ()
         parts.append(there[0])
     return parts
+
+
+def _spin_of(density: Path) -> Path | None:
+    """The spin density of a cube or XSF file, if one lies beside it that can be no other's."""
+    cube = _DENSITIES[2][1]
+    if not cube.fullmatch(density.name) or _SPIN.search(density.name) or not density.is_file():
+        return None
+    if "ELECTRON_DENSITY" in density.name:
+        spin = density.with_name(density.name.replace("ELECTRON_DENSITY", "SPIN_DENSITY"))
+        return spin if spin.is_file() else None
+    beside = [p for p in density.parent.iterdir() if cube.fullmatch(p.name)]
+    spins = [p for p in beside if _SPIN.search(p.name) and p.is_file()]
+    is_only = len(beside) - len(spins) == 1 and len(spins) == 1
+    return spins[0] if is_only else None

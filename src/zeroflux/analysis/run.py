@@ -117,6 +117,8 @@ def run_basins(
         densities = [found.density]
         is_taken = reference is None
         reference = found.reference if reference is None else reference
+        if found.spin and not any(str(one).startswith("moment=") for one in integrate):
+            integrate = [*integrate, f"moment={found.spin}@1/bohr^3"]
         if found.words and on_found and (is_taken or "reference" not in found.words):
             on_found(found.words)
     settings = BasinSettings(

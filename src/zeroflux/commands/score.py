@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from zeroflux.scoring.report import Reference
-
-if TYPE_CHECKING:
-    from zeroflux.scoring.models import Model
-    from zeroflux.scoring.report import ScoreReport
 
 
 def score_command(
@@ -70,45 +65,31 @@ def score_command(
     ] = False,
 ) -> None:
     """Score the per-atom energies of any model against basin energies."""
+    from zeroflux.api import score
     from zeroflux.commands.score_terminal import print_pools, print_report
     from zeroflux.scoring.models import key_names
-    from zeroflux.scoring.outputs import check_output, write_output
-    from zeroflux.scoring.pools import pools_of, run_pools, write_pools
-    from zeroflux.scoring.run import run_score
+    from zeroflux.scoring.pools import PoolsReport
 
-    pools = pools_of(data)
-    if output is not None:
-        check_output(output, has_terms=reference_key is None, n_pools=len(pools))
-
-    def scored(pool: Path, given: Sequence[Model]) -> ScoreReport:
-        return run_score(
-            pool,
-            given,
-            reference=reference,
-            training=training,
-            n_bootstrap=bootstrap,
-            seed=seed,
-            keys=key_names(keys),
-            reference_key=reference_key,
-            dispersion=not without_dispersion,
-            refuse=lambda line: typer.echo(f"error: {line}", err=True),
-        )
-
-    if len(pools) == 1:
-        report = scored(pools[0], models)
-        print_report(report)
-        if output is not None:
-            write_output(report, output)
-            typer.echo(f"wrote {output}", err=True)
-        if report.refused:
-            raise typer.Exit(2)
-        return
-    several = run_pools(
-        pools, models, scored, seed=seed, tell=lambda line: typer.echo(line, err=True)
+    scores = score(
+        data,
+        models,
+        reference=reference,
+        training=training,
+        n_bootstrap=bootstrap,
+        seed=seed,
+        keys=key_names(keys),
+        reference_key=reference_key,
+        dispersion=not without_dispersion,
+        output=output,
+        refuse=lambda line: typer.echo(f"error: {line}", err=True),
+        say=lambda line: typer.echo(line, err=True),
     )
-    print_pools(several)
+    if isinstance(scores.report, PoolsReport):
+        print_pools(scores.report)
+    else:
+        print_report(scores.report)
     if output is not None:
-        write_pools(several, output)
+        scores.write(output)
         typer.echo(f"wrote {output}", err=True)
-    if several.missing:
+    if scores.refused:
         raise typer.Exit(2)

@@ -39,7 +39,7 @@ class ScoreReport:
     """Error of the components of forces (hartree/bohr) by the name of the model, where the labels
     and the model have forces."""
     data_sha256: str = ""
-    """Hash of the file of the reference."""
+    """Hash of the file of the reference; empty for labels in memory."""
     target: np.ndarray | None = None
     """What the local energies were held against, per atom (hartree)."""
     achieved: dict[str, Achieved] = field(default_factory=dict)

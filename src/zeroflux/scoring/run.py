@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def run_score(
-    data: Path,
+    data: Path | Sequence[Label],
     models: Sequence[Model],
     *,
     reference: Reference = "direct",
@@ -42,7 +42,7 @@ def run_score(
     Parameters
     ----------
     data
-        Labels written by ``zeroflux label``, or the name of a pool of the open data set.
+        Labels written by ``zeroflux label``, the name of a pool of the open data set, or labels.
     models
         Checkpoints, files of predicted energies, or calculators; see `score_models.opened`.
     reference
@@ -89,13 +89,22 @@ def run_score(
         set_remarks,
     )
 
-    def read(given: Path) -> list[Label]:
+    where = str(data) if isinstance(data, Path) else "labels in memory"
+
+    def read(given: Path | Sequence[Label]) -> list[Label]:
+        if not isinstance(given, Path):
+            return list(given) if dispersion else without_dispersion(list(given), where)
         path = file_or_pool(given)
         if reference_key is not None:
             return read_reference(path, reference_key)
         found = read_labels(path)
         return found if dispersion else without_dispersion(found, str(given))
 
+    if reference_key is not None and not isinstance(data, Path):
+        raise ConfigError(
+            f"Found the array {reference_key} as the reference of labels in memory; expected a "
+            "file. Write the atoms as extended XYZ."
+        )
     if reference_key is not None and reference != "direct":
         raise ConfigError(
             f"Found --reference {reference} and --reference-key; that reference needs labels of "
@@ -108,7 +117,7 @@ def run_score(
         )
     labels = read(data)
     if reference_key is None:
-        require_closed(labels, where=str(data))
+        require_closed(labels, where=where)
     table = component_table(labels)
     frames = [label.frame for label in labels]
     train_labels = labels if training is None else read(training)
@@ -117,8 +126,8 @@ def run_score(
     shortcut = None
     if reference_key is None:
         shortcut = _shortcut_energy(table, stream(seed, "shortcut"))
-    target, words = _reference(labels, table, shortcut, reference, where=str(data))
-    words = words if reference_key is None else f"array {reference_key} of {data}"
+    target, words = _reference(labels, table, shortcut, reference, where=where)
+    words = words if reference_key is None else f"array {reference_key} of {where}"
     words = words if dispersion else f"{words} without dispersion"
 
     def scored(local: np.ndarray) -> tuple:
@@ -173,7 +182,7 @@ def run_score(
         remarks,
         predict.refused,
         forces=forces,
-        data_sha256=_sha256(file_or_pool(data)),
+        data_sha256=_sha256(file_or_pool(data)) if isinstance(data, Path) else "",
         target=target,
         achieved=fractions,
     )

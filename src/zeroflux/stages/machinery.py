@@ -39,7 +39,7 @@ class Progress(Protocol):
     def __call__(self, what: str, n_done: int, n_total: int) -> None: ...
 
 
-def _silent(what: str, n_done: int, n_total: int) -> None:
+def silent(what: str, n_done: int, n_total: int) -> None:
     """No progress shown."""
 
 
@@ -50,7 +50,7 @@ class Run:
     config: Config
     out: Path
     say: Callable[[str], None] = print
-    progress: Progress = _silent
+    progress: Progress = silent
     config_text: str | None = None
     """The configuration as a file, to be kept in the directory; None if it is there already."""
     is_forced: bool = False
