@@ -218,7 +218,7 @@ def _one_frame(
     from dataclasses import replace
     from functools import partial
 
-    from zeroflux.analysis.inputs import frame_on_grid, read_cell, read_field
+    from zeroflux.analysis.inputs import frame_on_grid, moment_readers, read_cell, read_field
     from zeroflux.analysis.integrate import check_reference, flagged_frame, report_frame
     from zeroflux.analysis.outputs import write_labels
     from zeroflux.errors import EmptyBasinError, RepairWarning
@@ -288,7 +288,7 @@ def _one_frame(
             other = without_planes(other, axes)
         return other if left_out is None else replace(other, frame=None)
 
-    moments = _moments(
+    moments = moment_readers(
         data, what, partial(read_volumetric, n_threads=n_threads, symbols=settings.symbols)
     )
     fields = {
@@ -335,28 +335,3 @@ def _one_frame(
         if is_only:
             raise
         return flagged_frame(data, frame, remarks=[f"Not divided: {error}", *remarks], **record)
-
-
-def _moments(
-    data: VolumetricData, what: str, read: Callable[[str], VolumetricData]
-) -> dict[str, Callable[[], VolumetricData]]:
-    """Readers of the magnetization that a density comes with, by the names of their columns."""
-    from dataclasses import replace
-    from functools import partial
-
-    names = [name for name in data.fields if name.startswith("magnetization")]
-    if names:  # in memory
-        return {
-            name.replace("magnetization", "moment"): partial(
-                replace, data, fields={name: data.fields[name]}
-            )
-            for name in names
-        }
-    if not data.has_more or "::" in what:
-        return {}
-    whole = read(what)
-    return {
-        name.replace("magnetization", "moment"): partial(replace, whole, fields={name: values})
-        for name, values in whole.fields.items()
-        if name.startswith("magnetization")
-    }
