@@ -219,6 +219,44 @@ def test_magnetic_moments_are_integrals_of_the_second_block(folder, invoke):
     assert "moment" not in plain[0]
 
 
+def test_a_run_folder_becomes_henkelmans_table(folder, invoke):
+    run = folder / "run"
+    run.mkdir()
+    data = crystal()
+    spin = {"total": data.first, "magnetization": 0.25 * data.first}
+    write_volumetric(run / "CHGCAR", replace(data, fields=spin))
+    for name in ("AECCAR0", "AECCAR2"):
+        write_volumetric(run / name, data)
+    output = invoke("run", "-o", "ACF.dat")
+    assert re.search(r"moment", output)
+    electrons = [float(line.split()[4]) for line in Path("ACF.dat").read_text().split("\n")[2:4]]
+    expected = run_basins(["run"])[0].columns
+    assert electrons == pytest.approx(expected["population"].tolist(), abs=1e-6)
+    np.testing.assert_allclose(expected["moment"], 0.25 * expected["population"], rtol=1e-5)
+    refusal = invoke("run", "run/CHGCAR", "-o", "ACF.dat", code=2)
+    assert "'ACF.dat' for 2 densities; expected one" in refusal
+
+
+def test_many_runs_are_divided_as_each_alone(folder, invoke):
+    names = [f"run{k}" for k in range(3)]
+    for k, name in enumerate(names):
+        (folder / name).mkdir()
+        data = crystal(shift=0.01 * k)
+        write_volumetric(folder / name / "CHGCAR", data)
+        extra = data.first * np.linspace(3.0, 0.0, 24)
+        write_volumetric(folder / name / "AECCAR0", replace(data, fields={"c": extra}))
+        write_volumetric(folder / name / "AECCAR2", data)
+    frames = json.loads(invoke(*names, "--json"))["frames"]
+    for name, frame in zip(names, frames, strict=True):
+        assert frame["atoms"] == run_basins([name])[0].to_dict()["atoms"]
+        assert frame["source"] == f"{name}/CHGCAR"
+    plain = json.loads(invoke(*names, "--reference", "none", "--json"))["frames"]
+    assert abs(plain[0]["atoms"][0]["volume"] - frames[0]["atoms"][0]["volume"]) > 0.1
+    (folder / "run1" / "AECCAR2").unlink()
+    refusal = invoke(*names, code=2)
+    assert "AECCAR0 + AECCAR2 beside run0/CHGCAR, but not beside run1/CHGCAR" in refusal
+
+
 def test_references_are_added_and_define_the_basins(folder, invoke):
     del folder
     data = crystal()

@@ -33,6 +33,48 @@ class Found:
     """What was taken, in one line; empty if it is what was named and nothing more."""
 
 
+@dataclass(frozen=True)
+class FoundAll:
+    """The same of several densities."""
+
+    densities: list[str]
+    reference: tuple[str, ...]
+    """Of several densities names, which are looked for beside each."""
+    spin: str | None
+    words: str
+
+
+def find_all(given: Sequence[str], *, is_reference_given: bool) -> FoundAll:
+    """What belongs to each of several densities; the spin density of an only one.
+
+    Raises
+    ------
+    ConfigError
+        If a folder has no density, or several; or if some densities have a reference beside them
+        and others have none, or one of another name, and the caller gives none.
+    """
+    if len(given) == 1:
+        one = find_inputs(given[0])
+        return FoundAll([one.density], one.reference, one.spin, one.words)
+    densities, names = [], []
+    for text in given:
+        path = Path(text)
+        density = _density_of(path) if _is_folder(path) else path
+        densities.append(str(density) if _is_folder(path) else text)
+        names.append(tuple(p.name for p in _reference_of(density)))
+    if is_reference_given:
+        return FoundAll(densities, (), None, "")
+    if len(set(names)) > 1:
+        odd = next(d for d, own in zip(densities, names, strict=True) if own != names[0])
+        raise ConfigError(
+            f"Found {' + '.join(names[0]) or 'no reference'} beside {densities[0]}, but not beside "
+            f"{odd}; expected the same for all densities. Name --reference, or `none`."
+        )
+    reference = names[0] if names else ()
+    words = f"found reference {' + '.join(reference)} beside each density" if reference else ""
+    return FoundAll(densities, reference, None, words)
+
+
 def find_inputs(given: str) -> Found:
     """The density of a folder, or a named one, with the all-electron densities beside it.
 
@@ -48,7 +90,7 @@ def find_inputs(given: str) -> Found:
         If a folder has no density, or several.
     """
     path = Path(given)
-    is_folder = path.is_dir() and not any((path / m).exists() for m in ("zarr.json", ".zgroup"))
+    is_folder = _is_folder(path)
     density = _density_of(path) if is_folder else path
     reference = _reference_of(density)
     spin = _spin_of(density)
@@ -66,6 +108,11 @@ def find_inputs(given: str) -> Found:
         spin=str(spin) if spin else None,
         words=f"found {', '.join(parts)}" if parts else "",
     )
+
+
+def _is_folder(path: Path) -> bool:
+    """Whether a path is a folder and no Zarr store."""
+    return path.is_dir() and not any((path / m).exists() for m in ("zarr.json", ".zgroup"))
 
 
 def _density_of(folder: Path) -> Path:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +187,28 @@ def read_field(
     is_stated = data.first_unit != "unknown"
     values = data.first if is_stated or UNITS[unit] == 1.0 else data.first * UNITS[unit]
     return replace(data, fields={name: values}, units={name: ATOMIC_UNIT_OF[unit]})
+
+
+def moment_readers(
+    data: VolumetricData, what: str, read: Callable[[str], VolumetricData]
+) -> dict[str, Callable[[], VolumetricData]]:
+    """Readers of the magnetization that a density comes with, by the names of their columns."""
+    names = [name for name in data.fields if name.startswith("magnetization")]
+    if names:  # in memory
+        return {
+            name.replace("magnetization", "moment"): partial(
+                replace, data, fields={name: data.fields[name]}
+            )
+            for name in names
+        }
+    if not data.has_more or "::" in what:
+        return {}
+    whole = read(what)
+    return {
+        name.replace("magnetization", "moment"): partial(replace, whole, fields={name: values})
+        for name, values in whole.fields.items()
+        if name.startswith("magnetization")
+    }
 
 
 def read_cell(text: str) -> Float[np.ndarray, "3 3"]:

@@ -61,14 +61,14 @@ def run_basins(
     Parameters
     ----------
     densities
-        Files, ``FILE[::DATASET][@UNIT]``; HDF5 and Zarr files with many frames count as many. One
-        may be the folder of a calculation (`zeroflux.analysis.found`), or a density in memory.
+        Files, ``FILE[::DATASET][@UNIT]``; HDF5 and Zarr files with many frames count as many.
+        Folders of calculations (`zeroflux.analysis.found`). Densities in memory.
     integrate
         Fields, ``[NAME=]FILE[::DATASET][@UNIT]``; for which file serves which frame see
         `zeroflux.analysis.inputs.FieldSpec`.
     reference
         Fields whose sum defines the basins, such as AECCAR0 and AECCAR2. By default those that lie
-        beside a single CHGCAR; an empty sequence takes the density itself.
+        beside each CHGCAR; an empty sequence takes the density itself.
     method, n_threads
         As of `zeroflux.partition.basins`.
     cell
@@ -107,14 +107,14 @@ def run_basins(
     ZerofluxError
         If a file or an option cannot be used.
     """
-    from zeroflux.analysis.found import find_inputs
+    from zeroflux.analysis.found import find_all
     from zeroflux.analysis.inputs import FieldSpec, expand_densities
     from zeroflux.analysis.journal import Journal
     from zeroflux.analysis.outputs import check_output, label_path, write_table
 
-    if len(densities) == 1 and isinstance(densities[0], (str, Path)):
-        found = find_inputs(str(densities[0]))
-        densities = [found.density]
+    if all(isinstance(one, (str, Path)) for one in densities):
+        found = find_all([str(one) for one in densities], is_reference_given=reference is not None)
+        densities = found.densities
         is_taken = reference is None
         reference = found.reference if reference is None else reference
         if found.spin and not any(str(one).startswith("moment=") for one in integrate):
@@ -218,7 +218,7 @@ def _one_frame(
     from dataclasses import replace
     from functools import partial
 
-    from zeroflux.analysis.inputs import frame_on_grid, read_cell, read_field
+    from zeroflux.analysis.inputs import frame_on_grid, moment_readers, read_cell, read_field
     from zeroflux.analysis.integrate import check_reference, flagged_frame, report_frame
     from zeroflux.analysis.outputs import write_labels
     from zeroflux.errors import EmptyBasinError, RepairWarning
@@ -288,7 +288,7 @@ def _one_frame(
             other = without_planes(other, axes)
         return other if left_out is None else replace(other, frame=None)
 
-    moments = _moments(
+    moments = moment_readers(
         data, what, partial(read_volumetric, n_threads=n_threads, symbols=settings.symbols)
     )
     fields = {
@@ -335,28 +335,3 @@ def _one_frame(
         if is_only:
             raise
         return flagged_frame(data, frame, remarks=[f"Not divided: {error}", *remarks], **record)
-
-
-def _moments(
-    data: VolumetricData, what: str, read: Callable[[str], VolumetricData]
-) -> dict[str, Callable[[], VolumetricData]]:
-    """Readers of the magnetization that a density comes with, by the names of their columns."""
-    from dataclasses import replace
-    from functools import partial
-
-    names = [name for name in data.fields if name.startswith("magnetization")]
-    if names:  # in memory
-        return {
-            name.replace("magnetization", "moment"): partial(
-                replace, data, fields={name: data.fields[name]}
-            )
-            for name in names
-        }
-    if not data.has_more or "::" in what:
-        return {}
-    whole = read(what)
-    return {
-        name.replace("magnetization", "moment"): partial(replace, whole, fields={name: values})
-        for name, values in whole.fields.items()
-        if name.startswith("magnetization")
-    }

@@ -33,7 +33,10 @@ def basins_command(
     method: Annotated[MethodName, typer.Option(help="How points are divided.")] = "weight",
     threads: Annotated[int, typer.Option(min=1, help="Threads.")] = 1,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Table: .csv, .json or .extxyz.")
+        Path | None,
+        typer.Option(
+            "--output", "-o", help="Table: .csv, .json, .extxyz, ACF.dat, or a page: .html."
+        ),
     ] = None,
     save_labels: Annotated[
         Path | None, typer.Option(help="Owner of each point: .npy, .npz or .cube.")
