@@ -2,7 +2,11 @@
 
 import os
 
-from hypothesis import settings
+# Workers share the cores: one thread each, before a library starts more.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from hypothesis import settings  # noqa: E402
 
 # Just-in-time compilation on a first call trips any deadline.
 settings.register_profile("default", deadline=None, max_examples=25)
