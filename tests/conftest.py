@@ -6,7 +6,7 @@ import os
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from hypothesis import settings  # noqa: E402
+from hypothesis import settings
 
 # Just-in-time compilation on a first call trips any deadline.
 settings.register_profile("default", deadline=None, max_examples=25)
