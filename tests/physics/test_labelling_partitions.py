@@ -13,8 +13,6 @@ from zeroflux.labelling.pyscf import PyscfEngine
 from zeroflux.labels import OTHER_PARTITIONS, Label
 from zeroflux.units import ANGSTROM, MILLIELECTRONVOLT
 
-# The vacuum of a dimer's box has maxima of rounding, below 1e-16 e/bohr³.
-pytestmark = pytest.mark.filterwarnings("ignore::zeroflux.errors.RepairWarning")
 ENGINE = PyscfEngine(basis="DZVP-MOLOPT-PBE-GTH-q8", with_partitions=True)
 
 

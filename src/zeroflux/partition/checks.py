@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from ase import Atoms
 
 NEGATIVE_CHARGE_WARNING = 1e-6  # part of the electrons; rounding stays below it
+ROUNDING_DENSITY = 1e-12
+"""Density (bohr⁻³) that no calculation resolves: 1e-7 electrons in a box of 25 Å."""
 NEGATIVE_CHARGE_LIMIT = 1e-4  # part of the electrons; Fourier ripples stay below it
 NEGATIVE_CORE_LIMIT = 0.05  # part of the electrons; PAW densities at nuclei stay below it
 CELL_TOLERANCE = 1e-3  # relative; a cube file's six decimals stay below it
@@ -126,9 +128,12 @@ def require_attractors(attractors: Attractors, frame: Frame) -> None:
 
 
 def warn_non_nuclear(attractors: Attractors) -> None:
-    """Say how many maxima are outside all cores, and where they went."""
-    if attractors.n_non_nuclear:
-        far = np.flatnonzero(~attractors.is_nuclear)
+    """Say how many maxima are outside all cores, and where they went.
+
+    Those of rounding, in the vacuum about a molecule, hold no charge and are not spoken of.
+    """
+    far = np.flatnonzero(~attractors.is_nuclear & (attractors.values > ROUNDING_DENSITY))
+    if far.size:
         first = far[attractors.values[far].argmax()]
         begin, end = attractors.owner_starts[first : first + 2]
         owners = ", ".join(str(a) for a in attractors.owners[begin:end])

@@ -1,5 +1,7 @@
 """What `basins` accepts and refuses."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.typing import ArrayLike
@@ -131,3 +133,19 @@ def test_a_field_of_both_signs_can_be_partitioned_but_has_no_population():
     np.testing.assert_allclose(partition.integrate(DENSITY)[0], 1.0, rtol=1e-12)
     with pytest.raises(ValueError, match="no electron density"):
         _ = partition.population
+
+
+@pytest.mark.parametrize(("height", "is_said"), [(1e-14, False), (1e-10, True)])
+def test_maxima_of_rounding_in_a_vacuum_are_not_spoken_of(height, is_said):
+    frame = Frame(
+        atomic_numbers=np.array([18]), positions=np.full((1, 3), 4.0), cell=np.eye(3) * 24.0
+    )
+    grid = UniformGrid(cell=frame.cell, shape=(48, 48, 48))
+    r = np.linalg.norm(grid.points() - 4.0, axis=-1)
+    density = 2.0 * np.exp(-1.2 * r**2) + 1e-30 * np.exp(-r)
+    density[40, 40, 40] += height
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        found = basins(density, grid, frame)
+    assert any("not at a nucleus" in str(w.message) for w in caught) == is_said
+    assert found.attractors.n_non_nuclear == 1  # it is in the list all the same
