@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from zeroflux.artifacts.extxyz import read_labels
+from zeroflux.labels import OTHER_PARTITIONS
 from zeroflux.units import MILLIELECTRONVOLT
 
 DATA = Path(__file__).parents[2] / "data"
@@ -47,6 +48,9 @@ def test_every_frame_keeps_the_card(path):
         assert label.is_converged
         assert {key: label.info[key] for key in SETTINGS} == SETTINGS
         assert label.info["basis"] == BASES[version]
+        if version == 3:
+            assert label.forces is not None
+            assert set(label.other_energies) == set(OTHER_PARTITIONS)
         assert abs(label.closure) / label.n_atoms < closure_limit(label)
         assert abs(label.terms.population.sum() - 8 * label.n_atoms) < 1e-4
         np.testing.assert_allclose(label.terms.volume.sum(), label.frame.volume, rtol=1e-6)
@@ -67,6 +71,19 @@ def test_equal_atoms_of_perfect_crystals_have_equal_energies():
     # Control: thermal motion tells them apart.
     moved = [x.basin_energy.std() for x in labels if x.info.get("temperature_kelvin") != 0.0]
     assert min(moved) > 1.0 * MILLIELECTRONVOLT
+
+
+@pytest.mark.parametrize("name", ["density", *OTHER_PARTITIONS])
+def test_atoms_of_homonuclear_dimers_are_equal_in_every_partition(name):
+    labels = read_labels(DATA / "version3" / "dimers.extxyz.xz")
+    energies = [x.basin_energy if name == "density" else x.other_energies[name] for x in labels]
+    alike = [len(set(x.frame.atomic_numbers.tolist())) == 1 for x in labels]
+    gaps = [abs(e[0] - e[1]) for e, same in zip(energies, alike, strict=True) if same]
+    assert len(gaps) == 20
+    assert max(gaps) < 0.3 * MILLIELECTRONVOLT
+    # Control: unlike atoms differ by electronvolts.
+    unlike = [abs(e[0] - e[1]) for e, same in zip(energies, alike, strict=True) if not same]
+    assert min(unlike) > 1000 * MILLIELECTRONVOLT
 
 
 def test_control_a_label_with_a_lost_term_fails_the_closure(tmp_path):
